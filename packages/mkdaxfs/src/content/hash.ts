@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+import { createHash } from "node:crypto";
+import { readSync } from "node:fs";
+import { withFile } from "../host-file.js";
+import type { ContentList } from "./list.js";
+
+const BUFFER_SIZE = 512 * 1024;
+
+/**
+ * SHA-256 of each content, 32 bytes a piece.
+ * @throws BuildError
+ */
+export function hashContents(contents: ContentList): Uint8Array {
+  const hashes = new Uint8Array(contents.paths.length * 32);
+  const buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
+  for (const [index, path] of contents.paths.entries()) {
+    const hash = createHash("sha256");
+    const size = contents.sizes[index]!;
+    const start = contents.starts[index]!;
+    withFile(path, (descriptor) => {
+      for (let done = 0; done < size; ) {
+        const wanted = Math.min(BUFFER_SIZE, size - done);
+        const got = readSync(descriptor, buffer, 0, wanted, start + done);
+        // A file that has shrunk is reported when it is copied.
+        if (got === 0) break;
+        hash.update(buffer.subarray(0, got));
+        done += got;
+      }
+    });
+    hashes.set(hash.digest(), index * 32);
+  }
+  return hashes;
+}

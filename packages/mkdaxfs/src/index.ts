@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+export { type BuildOptions, type BuildReport, buildImage } from "./build.js";
+export { BuildError } from "./errors.js";

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { crc32 } from "node:zlib";
+import { BLOCK_SIZE } from "@daxfs/format";
+import type { ContentList } from "../content/list.js";
+import { BuildError, described } from "../errors.js";
+import { fsPath, type HostPath, shown } from "../host-path.js";
+
+/** Takes the bytes of an image in ascending order of offsets. */
+export interface Sink {
+  /**
+   * Memory for the next bytes: `WINDOW_SIZE` and a block more. What is written next is its start.
+   */
+  buffer(): Uint8Array;
+  /** @throws BuildError when the bytes can't be written. */
+  write(bytes: Uint8Array, offset: number): void;
+}
+
+/** Contents gather here until there is enough for one write. */
+export const WINDOW_SIZE = 512 * 1024;
+/** Bytes of memory for a window; the block behind it takes the byte that shows a file that grew. */
+export const WINDOW_BUFFER_SIZE = WINDOW_SIZE + BLOCK_SIZE;
+const ZERO_BLOCK = new Uint8Array(BLOCK_SIZE);
+
+/** A sink that writes to a file, and leaves zero blocks as holes. */
+export class FileSink implements Sink {
+  private readonly window = new Uint8Array(WINDOW_BUFFER_SIZE);
+
+  constructor(
+    private readonly descriptor: number,
+    private readonly path: HostPath,
+  ) {}
+
+  buffer(): Uint8Array {
+    return this.window;
+  }
+
+  write(bytes: Uint8Array, offset: number): void {
+    let start = 0;
+    while (start < bytes.length) {
+      let end = start;
+      while (end < bytes.length && !isZeroBlock(bytes, end)) end += BLOCK_SIZE;
+      const length = Math.min(end, bytes.length) - start;
+      if (length > 0) this.writeAll(bytes, start, length, offset + start);
+      start = end;
+      while (start < bytes.length && isZeroBlock(bytes, start)) start += BLOCK_SIZE;
+    }
+  }
+
+  private writeAll(bytes: Uint8Array, start: number, length: number, offset: number): void {
+    try {
+      for (let done = 0; done < length; ) {
+        done += writeSync(this.descriptor, bytes, start + done, length - done, offset + done);
+      }
+    } catch (error) {
+      throw described(() => `cannot write ${shown(this.path)}`, error);
+    }
+  }
+}
+
+function isZeroBlock(bytes: Uint8Array, start: number): boolean {
+  // Nearly all blocks differ in the first byte or two, without a call.
+  if (bytes[start] !== 0 || (bytes[start + 1] ?? 0) !== 0) return false;
+  const end = Math.min(start + BLOCK_SIZE, bytes.length);
+  return Buffer.compare(bytes.subarray(start, end), ZERO_BLOCK.subarray(0, end - start)) === 0;
+}
+
+/**
+ * Sends contents to a sink, each padded with zeros to a whole block.
+ * @returns CRC-32 of each piece
+ * @throws BuildError
+ */
+export function streamPieces(pieces: ContentList, offsets: Float64Array, sink: Sink): Uint32Array {
+  const sums = new Uint32Array(pieces.paths.length);
+  const window = new Window(sink);
+  for (const [index, path] of pieces.paths.entries()) {
+    window.moveTo(offsets[index]!);
+    const size = pieces.sizes[index]!;
+    sums[index] = copyPiece(window, path, pieces.starts[index]!, size, pieces.ends[index] === 1);
+    window.pad();
+  }
+  window.flush();
+  return sums;
+}
+
+/** Copies one piece; reads one byte more than it should have, which shows a file that grew. */
+function copyPiece(
+  window: Window,
+  path: HostPath,
+  start: number,
+  size: number,
+  end: boolean,
+): number {
+  let descriptor: number;
+  try {
+    descriptor = openSync(fsPath(path), "r");
+  } catch (error) {
+    throw described(() => `cannot read ${shown(path)}`, error);
+  }
+  let sum = 0;
+  try {
+    for (let done = 0; done < size; ) {
+      const room = window.room();
+      const wanted = Math.min(size - done, room);
+      const last = done + wanted === size;
+      const probe = last && end ? 1 : 0;
+      const got = window.read(descriptor, wanted + probe, start + done);
+      if (got === 0 || got > wanted) throw changed(path, size);
+      sum = crc32(window.take(got), sum);
+      done += got;
+    }
+  } catch (error) {
+    throw described(() => `cannot read ${shown(path)}`, error);
+  } finally {
+    closeSync(descriptor);
+  }
+  return sum;
+}
+
+function changed(path: HostPath, size: number): BuildError {
+  return new BuildError(
+    `${shown(path)} changed while it was read: it no longer has the ${size} bytes it had ` +
+      "(build from a tree at rest, such as a snapshot)",
+  );
+}
+
+/** A stretch of the image that is being filled. */
+class Window {
+  private buffer: Uint8Array | undefined;
+  private start = 0;
+  private used = 0;
+
+  constructor(private readonly sink: Sink) {}
+
+  /** Goes on at an offset; what lies between is left out. */
+  moveTo(offset: number): void {
+    if (offset === this.start + this.used && this.used < WINDOW_SIZE) return;
+    this.flush();
+    this.start = offset;
+  }
+
+  /** Bytes that can be read at once; makes room when there is none. */
+  room(): number {
+    if (this.used >= WINDOW_SIZE) this.flush();
+    return WINDOW_SIZE - this.used;
+  }
+
+  /** Reads into the window without taking the bytes yet. */
+  read(descriptor: number, length: number, position: number): number {
+    this.buffer ??= this.sink.buffer();
+    return readSync(descriptor, this.buffer, this.used, length, position);
+  }
+
+  /** Takes bytes that were read. */
+  take(length: number): Uint8Array {
+    const bytes = this.buffer!.subarray(this.used, this.used + length);
+    this.used += length;
+    return bytes;
+  }
+
+  /** Fills the last block with zeros. */
+  pad(): void {
+    const end = Math.ceil(this.used / BLOCK_SIZE) * BLOCK_SIZE;
+    // Not fill(), which takes shared memory a byte at a time.
+    this.buffer?.set(ZERO_BLOCK.subarray(0, end - this.used), this.used);
+    this.used = end;
+  }
+
+  flush(): void {
+    if (this.buffer !== undefined && this.used > 0) {
+      this.sink.write(this.buffer.subarray(0, this.used), this.start);
+      this.buffer = undefined;
+    }
+    this.start += this.used;
+    this.used = 0;
+  }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+import { createHash } from "node:crypto";
+import { writeSync } from "node:fs";
+import { setImmediate as eventTurn } from "node:timers/promises";
+import { DIGEST_PIECE_SIZE, digestOfPieces } from "@daxfs/format";
+import { BuildError, described, isSystemError } from "../errors.js";
+import type { Plan } from "../plan/plan.js";
+import { type Sink, streamPieces, WINDOW_BUFFER_SIZE } from "./copy.js";
+import type { WriteOptions } from "./image-file.js";
+import { contentUuid, encodeMetadata, encodeSuperblock, encodeTargets } from "./metadata.js";
+import { type Pieces, partOf, piecesOf } from "./pieces.js";
+
+const ZEROS = new Uint8Array(256 * 1024);
+
+/** Fills what lies between writes with zeros, and hands all bytes on in order. */
+class Sequence implements Sink {
+  private readonly window = Buffer.allocUnsafeSlow(WINDOW_BUFFER_SIZE);
+
+  constructor(
+    private position: number,
+    private readonly take: (bytes: Uint8Array) => void,
+  ) {}
+
+  buffer(): Uint8Array {
+    return this.window;
+  }
+
+  write(bytes: Uint8Array, offset: number): void {
+    this.fillTo(offset);
+    this.take(bytes);
+    this.position += bytes.length;
+  }
+
+  fillTo(offset: number): void {
+    while (this.position < offset) {
+      const length = Math.min(ZEROS.length, offset - this.position);
+      this.take(ZEROS.subarray(0, length));
+      this.position += length;
+    }
+  }
+}
+
+/** Digests of the pieces of the data area, whatever the lengths in which its bytes come. */
+class PieceDigests {
+  readonly digests: Uint8Array[] = [];
+  private hash = createHash("sha256");
+  private filled = 0;
+
+  update(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; ) {
+      const length = Math.min(bytes.length - done, DIGEST_PIECE_SIZE - this.filled);
+      this.hash.update(bytes.subarray(done, done + length));
+      done += length;
+      this.filled += length;
+      if (this.filled === DIGEST_PIECE_SIZE) this.end();
+    }
+  }
+
+  finish(): Uint8Array {
+    if (this.filled > 0) this.end();
+    return digestOfPieces(this.digests);
+  }
+
+  private end(): void {
+    this.digests.push(this.hash.digest());
+    this.hash = createHash("sha256");
+    this.filled = 0;
+  }
+}
+
+/**
+ * Writes an image to something that takes bytes in order alone: a pipe, a terminal line, a device.
+ * The superblock comes first and holds checksums of all that follows, so every file is read twice.
+ * @param descriptor where the bytes go, and @param name what it is called in messages
+ * @returns the image's UUID
+ * @throws BuildError also when a file changed between the two times.
+ */
+export async function writeImageStream(
+  plan: Plan,
+  descriptor: number,
+  name: string,
+  { identity, digest }: WriteOptions,
+): Promise<Uint8Array> {
+  const pieces = piecesOf(plan);
+  const metadata = encodeMetadata(plan, () => {});
+  const targets = encodeTargets(plan);
+
+  const digests = digest ? new PieceDigests() : undefined;
+  const hashing = new Sequence(plan.dataOffset, (bytes) => digests?.update(bytes));
+  hashing.write(targets, plan.dataOffset);
+  const sums = await stream(pieces, hashing);
+  hashing.fillTo(plan.totalSize);
+
+  const uuid = contentUuid(metadata, targets, sums, identity);
+  const superblock = encodeSuperblock(plan, metadata, uuid, identity, digests?.finish());
+  const output = new Sequence(0, (bytes) => writeAll(descriptor, name, bytes));
+  output.write(superblock, 0);
+  encodeMetadata(plan, (bytes, offset) => output.write(bytes, offset));
+  output.write(targets, plan.dataOffset);
+  const written = await stream(pieces, output);
+  output.fillTo(plan.totalSize);
+  const differs = written.findIndex((sum, index) => sum !== sums[index]);
+  if (differs >= 0) {
+    throw new BuildError(
+      `a file changed while it was read, so what went to ${name} is no valid image ` +
+        "(build from a tree at rest, such as a snapshot)",
+    );
+  }
+  return uuid;
+}
+
+async function stream(pieces: Pieces, sink: Sink): Promise<Uint32Array> {
+  const sums = new Uint32Array(pieces.offsets.length);
+  for (let part = 0; part < pieces.parts.length - 1; part++) {
+    const { pieces: list, offsets } = partOf(pieces, part);
+    sums.set(streamPieces(list, offsets, sink), pieces.parts[part]!);
+    await eventTurn();
+  }
+  return sums;
+}
+
+function writeAll(descriptor: number, name: string, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) {
+    try {
+      done += writeSync(descriptor, bytes, done, bytes.length - done);
+    } catch (error) {
+      if (!isSystemError(error) || error.code !== "EAGAIN") {
+        throw described(() => `cannot write to ${name}`, error);
+      }
+      // Another process made the pipe non-blocking: wait for its reader.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+import { type ContentList, partsByCost, Stretches } from "../content/list.js";
+import type { Plan } from "../plan/plan.js";
+
+/** A large content is copied in pieces of this size, by more than one thread. */
+const PIECE_SIZE = 8 * 1024 * 1024;
+
+/** The contents of a plan, cut into pieces. What they are depends on the plan alone. */
+export interface Pieces {
+  readonly stretches: Stretches;
+  /** Where in the image each goes, ascending. */
+  readonly offsets: Float64Array;
+  /** Where each part that is worth a task begins, and where the last ends. */
+  readonly parts: readonly number[];
+}
+
+/** Cuts the contents of a plan into pieces. */
+export function piecesOf(plan: Plan): Pieces {
+  const { inodes, offsets: places } = plan.extents;
+  let count = 0;
+  for (const inode of inodes) count += Math.ceil(inode.size / PIECE_SIZE);
+  const stretches = new Stretches(count);
+  const offsets = new Float64Array(count);
+  for (let i = 0; i < inodes.length; i++) {
+    const inode = inodes[i]!;
+    for (let from = 0; from < inode.size; from += PIECE_SIZE) {
+      offsets[stretches.length] = places[i]! + from;
+      stretches.add(inode, from, Math.min(PIECE_SIZE, inode.size - from));
+    }
+  }
+  return { stretches, offsets, parts: partsByCost(count, (index) => stretches.sizes[index]!) };
+}
+
+/** The pieces of a part. */
+export function partOf(
+  pieces: Pieces,
+  part: number,
+): { readonly pieces: ContentList; readonly offsets: Float64Array } {
+  const from = pieces.parts[part]!;
+  const to = pieces.parts[part + 1]!;
+  return { pieces: pieces.stretches.list(from, to), offsets: pieces.offsets.slice(from, to) };
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+import { type Sink, WINDOW_BUFFER_SIZE } from "./copy.js";
+
+/** Windows that the worker can be ahead of the thread that writes. */
+const SLOTS = 4;
+
+const FREE = 0;
+const FULL = 1;
+
+/**
+ * Memory in which the worker hands filled windows to the thread that writes the image. Linux lets
+ * one write at a time into a file, and a second thread that writes too spends its time waiting for
+ * the first; so one thread writes, and both read.
+ */
+export interface WindowRing {
+  /** State of each slot. */
+  readonly states: Int32Array;
+  /** Bytes in each slot. */
+  readonly lengths: Int32Array;
+  /** Where in the image the bytes of each slot go. */
+  readonly offsets: Float64Array;
+  /** The slot to fill next, which outlives a task. */
+  readonly next: Int32Array;
+  readonly memory: SharedArrayBuffer;
+}
+
+/** Makes an empty ring, which can be sent to the worker. */
+export function windowRing(): WindowRing {
+  return {
+    states: new Int32Array(new SharedArrayBuffer(SLOTS * 4)),
+    lengths: new Int32Array(new SharedArrayBuffer(SLOTS * 4)),
+    offsets: new Float64Array(new SharedArrayBuffer(SLOTS * 8)),
+    next: new Int32Array(new SharedArrayBuffer(4)),
+    memory: new SharedArrayBuffer(SLOTS * WINDOW_BUFFER_SIZE),
+  };
+}
+
+function slotMemory(ring: WindowRing, slot: number): Uint8Array {
+  return new Uint8Array(ring.memory, slot * WINDOW_BUFFER_SIZE, WINDOW_BUFFER_SIZE);
+}
+
+/** The worker's end: a sink that waits while the ring is full. */
+export class RingSink implements Sink {
+  private slot: number;
+
+  constructor(private readonly ring: WindowRing) {
+    this.slot = ring.next[0]!;
+  }
+
+  buffer(): Uint8Array {
+    Atomics.wait(this.ring.states, this.slot, FULL);
+    return slotMemory(this.ring, this.slot);
+  }
+
+  write(bytes: Uint8Array, offset: number): void {
+    this.ring.lengths[this.slot] = bytes.length;
+    this.ring.offsets[this.slot] = offset;
+    Atomics.store(this.ring.states, this.slot, FULL);
+    Atomics.notify(this.ring.states, this.slot);
+    this.slot = (this.slot + 1) % SLOTS;
+    this.ring.next[0] = this.slot;
+  }
+}
+
+/** How long the writing thread waits for a window before it reads a stretch itself, in ms. */
+const PATIENCE = 1;
+
+/** The writing thread's end. */
+export class RingDrain {
+  private slot = 0;
+  /** Whether windows have come fast enough lately to be worth waiting for. */
+  private patient = true;
+
+  constructor(
+    private readonly ring: WindowRing,
+    private readonly sink: Sink,
+  ) {}
+
+  /**
+   * Writes the windows that are full, and waits a moment for one as long as they come fast: while
+   * the worker reads large files, writing keeps this thread busy; while it reads small ones, this
+   * thread does better to read as well.
+   * @returns whether there was any
+   * @throws BuildError
+   */
+  waitAndDrain(): boolean {
+    if (this.patient) {
+      const wait = Atomics.wait(this.ring.states, this.slot, FREE, PATIENCE);
+      if (wait === "timed-out") this.patient = false;
+    }
+    return this.drain();
+  }
+
+  /** Writes the windows that are full, and tells whether there was any. @throws BuildError */
+  drain(): boolean {
+    const written = this.writeFull();
+    if (written >= SLOTS / 2) this.patient = true;
+    return written > 0;
+  }
+
+  /** Once around the ring at most, so that this thread sees to its events in between. */
+  private writeFull(): number {
+    let written = 0;
+    while (written < SLOTS && Atomics.load(this.ring.states, this.slot) === FULL) {
+      const length = this.ring.lengths[this.slot]!;
+      const bytes = slotMemory(this.ring, this.slot).subarray(0, length);
+      this.sink.write(bytes, this.ring.offsets[this.slot]!);
+      Atomics.store(this.ring.states, this.slot, FREE);
+      Atomics.notify(this.ring.states, this.slot);
+      this.slot = (this.slot + 1) % SLOTS;
+      written++;
+    }
+    return written;
+  }
+}
+
+/** A sink that also writes what the worker has filled meanwhile. */
+export class DrainingSink implements Sink {
+  constructor(
+    private readonly sink: Sink,
+    private readonly ring: RingDrain,
+  ) {}
+
+  buffer(): Uint8Array {
+    return this.sink.buffer();
+  }
+
+  write(bytes: Uint8Array, offset: number): void {
+    this.sink.write(bytes, offset);
+    this.ring.drain();
+  }
+}
