@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Checked access to the bytes of a daxfs image.
+ *
+ * Plain C over a mapped range of memory: compiled into the module, and into
+ * user-space tests with the headers of the C library. Nothing here knows the
+ * VFS. The memory may change at any time, so every function copies what it is
+ * going to believe, checks the copy and hands the copy out.
+ */
+#ifndef _DAXFS_IMAGE_H
+#define _DAXFS_IMAGE_H
+
+#ifdef __KERNEL__
+#include <linux/errno.h>
+#include <linux/types.h>
+#else
+#include "image_user.h"
+#endif
+
+#include "daxfs_format.h"
+
+/**
+ * struct daxfs_defect - why a check failed
+ * @ino: inode number that the field belongs to, 0 for the superblock
+ * @field: name of the field in the format
+ * @expected: what the field should have held, in words
+ * @found: what it holds
+ */
+struct daxfs_defect {
+	u32 ino;
+	const char *field;
+	const char *expected;
+	u64 found;
+};
+
+/**
+ * struct daxfs_image - a mapped image whose superblock was found valid
+ * @base: first byte of the mapping
+ * @total_size: bytes of the image; every other range here lies inside
+ * @inode_offset: of the inode table
+ * @strtab_offset: of the string table
+ * @strtab_size: bytes of the string table
+ * @xattr_offset: of the xattr area, where the XATTRS flag is set
+ * @xattr_size: bytes of the xattr area
+ * @data_offset: of the data area, which ends at @total_size
+ * @flags: feature bits
+ * @inode_count: entries in the inode table
+ * @root_ino: number of the root directory
+ * @xattr_rows: rows of the xattr index
+ * @uuid: identity of the image, zero where the builder gave none
+ */
+struct daxfs_image {
+	const u8 *base;
+	u64 total_size;
+	u64 inode_offset;
+	u64 strtab_offset;
+	u64 strtab_size;
+	u64 xattr_offset;
+	u64 xattr_size;
+	u64 data_offset;
+	u32 flags;
+	u32 inode_count;
+	u32 root_ino;
+	u32 xattr_rows;
+	u8 uuid[16];
+};
+
+/**
+ * struct daxfs_node - a checked copy of an entry of the inode table
+ * @size: bytes
+ * @data_offset: content or symlink target, from the start of the image
+ * @mtime_ns: nanoseconds since 1970; 0 where the image has no times
+ * @ino: number of the entry
+ * @mode: file type and permissions
+ * @uid: owner
+ * @gid: group
+ * @major: of a device
+ * @minor: of a device
+ * @name_offset: in the string table
+ * @name_len: bytes of the name, 0 for the root only
+ * @parent_ino: number of the directory that holds the entry
+ * @nlink: link count
+ * @first_child: of a directory
+ * @link_ino: of anything else: the entry that is this file's identity, or 0
+ * @next_sibling: next entry of the same directory, or 0
+ */
+struct daxfs_node {
+	u64 size;
+	u64 data_offset;
+	s64 mtime_ns;
+	u32 ino;
+	u32 mode;
+	u32 uid;
+	u32 gid;
+	u32 major;
+	u32 minor;
+	u32 name_offset;
+	u32 name_len;
+	u32 parent_ino;
+	u32 nlink;
+	u32 first_child;
+	u32 link_ino;
+	u32 next_sibling;
+};
+
+/**
+ * struct daxfs_dir_cursor - a place in a directory
+ * @index: entries that lie before it
+ * @ino: the entry at it, 0 at the end
+ */
+struct daxfs_dir_cursor {
+	u64 index;
+	u32 ino;
+};
+
+/**
+ * struct daxfs_xattr - one extended attribute
+ * @name: copy of the whole name, with a NUL behind it
+ * @name_len: bytes of the name
+ * @value_offset: of the value, from the start of the image
+ * @value_len: bytes of the value
+ */
+struct daxfs_xattr {
+	char name[DAXFS_XATTR_NAME_MAX + 1];
+	u32 name_len;
+	u64 value_offset;
+	u32 value_len;
+};
+
+/**
+ * struct daxfs_xattr_cursor - a place in the attributes of one inode
+ * @offset: of the next entry, from the start of the image
+ * @left: entries from there on
+ * @ino: whose attributes these are
+ */
+struct daxfs_xattr_cursor {
+	u64 offset;
+	u32 left;
+	u32 ino;
+};
+
+int daxfs_image_open(struct daxfs_image *image, const void *base,
+		     u64 region_size, struct daxfs_defect *defect);
+int daxfs_image_node(const struct daxfs_image *image, u32 ino,
+		     struct daxfs_node *node, struct daxfs_defect *defect);
+int daxfs_image_identity(const struct daxfs_image *image,
+			 struct daxfs_node *node, struct daxfs_defect *defect);
+int daxfs_image_lookup(const struct daxfs_image *image,
+		       const struct daxfs_node *dir, const char *name,
+		       u32 name_len, u32 *ino, struct daxfs_defect *defect);
+int daxfs_image_seek(const struct daxfs_image *image,
+		     const struct daxfs_node *dir, u64 index,
+		     struct daxfs_dir_cursor *cursor,
+		     struct daxfs_defect *defect);
+int daxfs_image_next(const struct daxfs_image *image,
+		     const struct daxfs_node *dir,
+		     struct daxfs_dir_cursor *cursor, struct daxfs_node *child,
+		     char name[DAXFS_NAME_MAX + 1], struct daxfs_defect *defect);
+int daxfs_image_symlink(const struct daxfs_image *image,
+			const struct daxfs_node *node, char *target,
+			struct daxfs_defect *defect);
+int daxfs_image_xattrs(const struct daxfs_image *image, u32 ino,
+		       struct daxfs_xattr_cursor *cursor,
+		       struct daxfs_defect *defect);
+int daxfs_image_next_xattr(const struct daxfs_image *image,
+			   struct daxfs_xattr_cursor *cursor,
+			   struct daxfs_xattr *xattr,
+			   struct daxfs_defect *defect);
+void daxfs_image_copy(const struct daxfs_image *image, u64 offset, void *to,
+		      size_t size);
+
+static inline bool daxfs_image_has(const struct daxfs_image *image, u32 flag)
+{
+	return image->flags & flag;
+}
+
+#endif /* _DAXFS_IMAGE_H */

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Inodes: from an entry of the image to one the VFS knows.
+ */
+#include <linux/blk_types.h>
+#include <linux/fs.h>
+#include <linux/ratelimit.h>
+#include <linux/slab.h>
+#include <linux/time64.h>
+
+#include "compat.h"
+#include "daxfs.h"
+
+const struct inode_operations daxfs_symlink_iops = {
+	.get_link = simple_get_link,
+	.listxattr = daxfs_listxattr,
+};
+
+const struct inode_operations daxfs_special_iops = {
+	.listxattr = daxfs_listxattr,
+	.DAXFS_GET_INODE_ACL = daxfs_get_acl,
+};
+
+/**
+ * daxfs_report() - say once in a while what is wrong with an image
+ * @sb: the mount
+ * @err: what a function of image.h returned
+ * @defect: what it filled in
+ *
+ * Return: @err.
+ */
+int daxfs_report(const struct super_block *sb, int err,
+		 const struct daxfs_defect *defect)
+{
+	if (err == -EUCLEAN)
+		pr_err_ratelimited("daxfs (%s): inode %u: %s is %#llx, expected %s\n",
+				   sb->s_id, defect->ino, defect->field,
+				   (unsigned long long)defect->found,
+				   defect->expected);
+	return err;
+}
+
+/*
+ * The target is copied here, once: the VFS walks it as a string, and in the
+ * image its NUL could go away.
+ */
+static int daxfs_fill_symlink(struct inode *inode, struct daxfs_defect *defect)
+{
+	const struct daxfs_node *node = &DAXFS_I(inode)->node;
+	char *target = kmalloc(node->size + 1, GFP_KERNEL);
+	int err;
+
+	if (!target)
+		return -ENOMEM;
+	err = daxfs_image_symlink(daxfs_image_of(inode), node, target, defect);
+	if (err) {
+		kfree(target);
+		return err;
+	}
+	inode->i_link = target;
+	inode->i_op = &daxfs_symlink_iops;
+	return 0;
+}
+
+static int daxfs_fill_inode(struct inode *inode, struct daxfs_defect *defect)
+{
+	const struct daxfs_node *node = &DAXFS_I(inode)->node;
+	s32 nsec;
+	s64 sec = div_s64_rem(node->mtime_ns, NSEC_PER_SEC, &nsec);
+
+	if (nsec < 0) {
+		sec--;
+		nsec += NSEC_PER_SEC;
+	}
+	daxfs_inode_set_times(inode, (struct timespec64){ sec, nsec });
+	inode->i_mode = node->mode;
+	i_uid_write(inode, node->uid);
+	i_gid_write(inode, node->gid);
+	set_nlink(inode, node->nlink);
+	inode->i_size = node->size;
+
+	switch (node->mode & S_IFMT) {
+	case S_IFDIR:
+		inode->i_op = &daxfs_dir_iops;
+		inode->i_fop = &daxfs_dir_fops;
+		return 0;
+	case S_IFREG:
+		inode->i_blocks = (u64)DIV_ROUND_UP_ULL(node->size, PAGE_SIZE)
+				  << (PAGE_SHIFT - SECTOR_SHIFT);
+		inode->i_op = &daxfs_file_iops;
+		inode->i_fop = &daxfs_file_fops;
+		return 0;
+	case S_IFLNK:
+		return daxfs_fill_symlink(inode, defect);
+	default:
+		inode->i_op = &daxfs_special_iops;
+		init_special_inode(inode, node->mode,
+				   MKDEV(node->major, node->minor));
+		return 0;
+	}
+}
+
+/**
+ * daxfs_iget() - the inode of an entry of the image
+ * @sb: the mount
+ * @ino: number of the entry; any name of a hard-linked file gives the same
+ *	 inode
+ *
+ * Return: the inode with a reference, or an ERR_PTR.
+ */
+struct inode *daxfs_iget(struct super_block *sb, u32 ino)
+{
+	const struct daxfs_image *image = &DAXFS_SB(sb)->image;
+	struct daxfs_defect defect;
+	struct daxfs_node node;
+	struct inode *inode;
+	int err;
+
+	err = daxfs_image_node(image, ino, &node, &defect);
+	if (!err)
+		err = daxfs_image_identity(image, &node, &defect);
+	if (err)
+		return ERR_PTR(daxfs_report(sb, err, &defect));
+
+	inode = iget_locked(sb, node.ino);
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	if (!(inode->i_state & I_NEW))
+		return inode;
+	DAXFS_I(inode)->node = node;
+	err = daxfs_fill_inode(inode, &defect);
+	if (err) {
+		iget_failed(inode);
+		return ERR_PTR(daxfs_report(sb, err, &defect));
+	}
+	unlock_new_inode(inode);
+	return inode;
+}
