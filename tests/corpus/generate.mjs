@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// Writes tests/corpus/data anew: as root, after building packages/mkdaxfs,
+//
+//   node tests/corpus/generate.mjs [--corruptions]
+//
+// With --corruptions the base images stay, and only corpus.json is written. Bundled first, since
+// the Node versions that the project supports run no TypeScript.
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+// Inside the repository, where imports of packages are found.
+const directory = await mkdtemp(join(here, ".generate-"));
+try {
+  const outfile = join(directory, "generate.js");
+  await build({
+    entryPoints: [join(here, "generate.ts")],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    alias: { "@daxfs/format": join(here, "../../packages/format/src/index.ts") },
+  });
+  const { generate } = await import(pathToFileURL(outfile).href);
+  const packageDirectory = join(here, "../../packages/mkdaxfs");
+  const { bin } = JSON.parse(await readFile(join(packageDirectory, "package.json"), "utf8"));
+  await generate({
+    data: join(here, "data"),
+    mkdaxfs: join(packageDirectory, bin.mkdaxfs),
+    bases: !process.argv.includes("--corruptions"),
+  });
+} finally {
+  await rm(directory, { recursive: true, force: true });
+}

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Walks an image with kernel/image.c in user space, in the way the VFS walks a
+ * mount: readdir, lookup of every name, node, identity, symlink, xattrs,
+ * content.
+ *
+ *   image_walk IMAGE             prints what it sees; walk_report.h has the lines
+ *   image_walk IMAGE MUTATIONS   walks the image once with each of the
+ *                                mutations, and prints what came of them
+ *
+ * An error line has the inode, field and value of the defect behind it. An image that
+ * can't be opened gives "refused FIELD INO FOUND" alone.
+ *
+ * MUTATIONS is a run of records of little-endian numbers: u32 patches, then for
+ * each u32 offset, u32 size and the bytes. A line "refused", "sound" or
+ * "defects N" answers each.
+ *
+ * Built with the sanitizers, this is what finds a read outside an image: the
+ * image lies in a block of exactly its size.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "image.h"
+#include "walk_report.h"
+
+/* Seeks to each place of directories up to this length, to a few of larger. */
+#define SEEK_ALL_MAX 64
+
+struct walk {
+	struct daxfs_image image;
+	bool quiet;
+	u64 entries;
+	u64 defects;
+	/* Keeps the compiler from dropping reads. */
+	volatile u8 sink;
+	char path[WALK_PATH_MAX];
+};
+
+static void *allocate(size_t size)
+{
+	/* One byte at least, so that NULL is always a failure. */
+	void *memory = malloc(size ? size : 1);
+
+	if (!memory) {
+		perror("malloc");
+		exit(2);
+	}
+	return memory;
+}
+
+static void defect_found(struct walk *walk, size_t path_size,
+			 const char *operation, int err,
+			 const struct daxfs_defect *defect)
+{
+	walk->defects++;
+	if (walk->quiet)
+		return;
+	report_error(walk->path, path_size, operation, -err);
+	if (err == -EUCLEAN)
+		printf("\t%" PRIu32 "\t%s\t%" PRIu64, defect->ino,
+		       defect->field, defect->found);
+	putchar('\n');
+}
+
+static void walk_xattrs(struct walk *walk, const struct daxfs_node *node,
+			size_t path_size)
+{
+	const struct daxfs_image *image = &walk->image;
+	struct daxfs_xattr_cursor cursor;
+	struct daxfs_xattr *found = NULL;
+	struct daxfs_defect defect;
+	size_t count = 0, i;
+	int err;
+
+	err = daxfs_image_xattrs(image, node->ino, &cursor, &defect);
+	while (!err) {
+		found = realloc(found, (count + 1) * sizeof(*found));
+		if (!found) {
+			perror("realloc");
+			exit(2);
+		}
+		err = daxfs_image_next_xattr(image, &cursor, &found[count],
+					     &defect);
+		if (err == 0)
+			break;
+		if (err > 0) {
+			count++;
+			err = 0;
+		}
+	}
+	/* As listxattr(2): all or nothing. */
+	if (err < 0) {
+		defect_found(walk, path_size, "listxattr", err, &defect);
+		count = 0;
+	}
+	for (i = 0; i < count; i++) {
+		u8 *value = allocate(found[i].value_len);
+
+		daxfs_image_copy(image, found[i].value_offset, value,
+				 found[i].value_len);
+		if (!walk->quiet)
+			report_xattr(walk->path, path_size, found[i].name,
+				     found[i].name_len, value,
+				     found[i].value_len);
+		free(value);
+	}
+	free(found);
+}
+
+static void print_entry(struct walk *walk, const struct daxfs_node *node,
+			const char *target, size_t path_size)
+{
+	const u8 *content = walk->image.base + node->data_offset;
+
+	report_path("entry", walk->path, path_size);
+	printf("\t%" PRIu32 "\t%o\t%" PRIu32 "\t%" PRIu32 "\t%" PRIu32
+	       "\t%" PRIu64 "\t%" PRId64 "\t%" PRIu32 ":%" PRIu32 "\t",
+	       node->ino, node->mode, node->nlink, node->uid, node->gid,
+	       node->size, node->mtime_ns, node->major, node->minor);
+	if (S_ISREG(node->mode))
+		printf("%08lx", node->size == 0 ?
+			crc32(0, Z_NULL, 0) :
+			crc32_z(0, content, node->size));
+	else if (target)
+		report_bytes(target, node->size);
+	else
+		putchar('-');
+	putchar('\n');
+}
+
+/* What daxfs_lookup() and daxfs_iget() do with a number. */
+static int load_node(struct walk *walk, u32 ino, struct daxfs_node *node,
+		     char target[DAXFS_SYMLINK_MAX + 1],
+		     struct daxfs_defect *defect)
+{
+	int err = daxfs_image_node(&walk->image, ino, node, defect);
+
+	if (!err)
+		err = daxfs_image_identity(&walk->image, node, defect);
+	if (!err && S_ISLNK(node->mode))
+		err = daxfs_image_symlink(&walk->image, node, target, defect);
+	return err;
+}
+
+struct name {
+	u32 size;
+	u32 ino;
+	char bytes[DAXFS_NAME_MAX + 1];
+};
+
+/* Seeking to a place has to give the entry that reading on to it gave. */
+static void check_seek(struct walk *walk, const struct daxfs_node *dir,
+		       u64 index, const struct name *names, size_t count,
+		       size_t path_size)
+{
+	char name[DAXFS_NAME_MAX + 1];
+	struct daxfs_dir_cursor cursor;
+	struct daxfs_defect defect;
+	struct daxfs_node child;
+	int err;
+
+	err = daxfs_image_seek(&walk->image, dir, index, &cursor, &defect);
+	if (!err)
+		err = daxfs_image_next(&walk->image, dir, &cursor, &child, name,
+				       &defect);
+	if (err < 0)
+		defect_found(walk, path_size, "seek", err, &defect);
+	else if (err != (index < count) ||
+		 (err && strcmp(name, names[index].bytes) != 0))
+		defect_found(walk, path_size, "seek-elsewhere", -EIO, &defect);
+}
+
+static void check_seeks(struct walk *walk, const struct daxfs_node *dir,
+			const struct name *names, size_t count,
+			size_t path_size)
+{
+	const u64 beyond[] = { count, count + 1, U32_MAX, S64_MAX - 2 };
+	const size_t step = count <= SEEK_ALL_MAX ? 1 : count / 5;
+	size_t i;
+
+	for (i = 0; i < count; i += step)
+		check_seek(walk, dir, i, names, count, path_size);
+	for (i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++)
+		check_seek(walk, dir, beyond[i], names, count, path_size);
+}
+
+static void walk_node(struct walk *walk, const struct daxfs_node *node,
+		      const char *target, size_t path_size);
+
+static void walk_directory(struct walk *walk, const struct daxfs_node *dir,
+			   size_t path_size)
+{
+	const struct daxfs_image *image = &walk->image;
+	struct daxfs_dir_cursor cursor;
+	struct daxfs_defect defect;
+	struct name *names = NULL;
+	size_t count = 0, room = 0, i;
+	struct daxfs_node child;
+	u32 ino;
+	int err;
+
+	err = daxfs_image_seek(image, dir, 0, &cursor, &defect);
+	while (!err) {
+		if (count == room) {
+			room = room ? 2 * room : 16;
+			names = realloc(names, room * sizeof(*names));
+			if (!names) {
+				perror("realloc");
+				exit(2);
+			}
+		}
+		err = daxfs_image_next(image, dir, &cursor, &child,
+				       names[count].bytes, &defect);
+		if (err == 0)
+			break;
+		if (err > 0) {
+			names[count].size = child.name_len;
+			names[count++].ino = child.link_ino ?: child.ino;
+			err = 0;
+		}
+	}
+	if (err)
+		defect_found(walk, path_size, "list", err, &defect);
+	else
+		check_seeks(walk, dir, names, count, path_size);
+
+	err = daxfs_image_lookup(image, dir, "no such name", 12, &ino, &defect);
+	if (err == 0) {
+		walk->defects++;
+		fprintf(stderr, "found what is not there\n");
+	}
+
+	for (i = 0; i < count; i++) {
+		char own_target[DAXFS_SYMLINK_MAX + 1];
+		size_t size = path_size + 1 + names[i].size;
+		struct daxfs_node own;
+
+		if (walk->entries >= WALK_ENTRIES_MAX || size > WALK_PATH_MAX)
+			break;
+		walk->path[path_size] = '/';
+		memcpy(walk->path + path_size + 1, names[i].bytes,
+		       names[i].size);
+		err = daxfs_image_lookup(image, dir, names[i].bytes,
+					 names[i].size, &ino, &defect);
+		if (!err)
+			err = load_node(walk, ino, &own, own_target, &defect);
+		if (err)
+			defect_found(walk, size, "stat", err, &defect);
+		else
+			walk_node(walk, &own, own_target, size);
+	}
+	free(names);
+}
+
+static void walk_node(struct walk *walk, const struct daxfs_node *node,
+		      const char *target, size_t path_size)
+{
+	walk->entries++;
+	if (!walk->quiet)
+		print_entry(walk, node, S_ISLNK(node->mode) ? target : NULL,
+			    path_size);
+	if (S_ISREG(node->mode) && node->size > 0) {
+		walk->sink = walk->image.base[node->data_offset];
+		walk->sink = walk->image.base[node->data_offset + node->size - 1];
+	}
+	walk_xattrs(walk, node, path_size);
+	if (S_ISDIR(node->mode))
+		walk_directory(walk, node, path_size);
+}
+
+/* Return: whether the image could be opened. */
+static bool walk_image(struct walk *walk, const u8 *bytes, size_t size)
+{
+	struct daxfs_defect defect;
+	struct daxfs_node root;
+	u32 ino;
+	int err;
+
+	walk->entries = 0;
+	walk->defects = 0;
+	err = daxfs_image_open(&walk->image, bytes, size, &defect);
+	if (err) {
+		if (!walk->quiet)
+			printf("refused\t%s\t%" PRIu32 "\t%" PRIu64 "\n",
+			       defect.field, defect.ino, defect.found);
+		return false;
+	}
+	err = load_node(walk, walk->image.root_ino, &root, NULL, &defect);
+	if (err)
+		defect_found(walk, 0, "stat", err, &defect);
+	else
+		walk_node(walk, &root, NULL, 0);
+
+	/* Every entry by its number too, wherever it hangs. */
+	for (ino = 1; ino <= walk->image.inode_count; ino++) {
+		char target[DAXFS_SYMLINK_MAX + 1];
+		struct daxfs_node node;
+
+		if (load_node(walk, ino, &node, target, &defect) == 0 &&
+		    S_ISREG(node.mode) && node.size > 0)
+			walk->sink = bytes[node.data_offset + node.size - 1];
+	}
+	/* Numbers that are not in the table. */
+	if (daxfs_image_node(&walk->image, 0, &root, &defect) != -EUCLEAN ||
+	    (walk->image.inode_count < U32_MAX &&
+	     daxfs_image_node(&walk->image, walk->image.inode_count + 1, &root,
+			      &defect) != -EUCLEAN)) {
+		walk->defects++;
+		fprintf(stderr, "found a node that is not there\n");
+	}
+	return true;
+}
+
+static u8 *read_file(const char *path, size_t *size)
+{
+	FILE *file = fopen(path, "rb");
+	u8 *bytes;
+	long end;
+
+	if (!file || fseek(file, 0, SEEK_END) != 0 || (end = ftell(file)) < 0) {
+		perror(path);
+		exit(2);
+	}
+	rewind(file);
+	bytes = allocate(end);
+	*size = fread(bytes, 1, end, file);
+	if (*size != (size_t)end) {
+		perror(path);
+		exit(2);
+	}
+	fclose(file);
+	return bytes;
+}
+
+static u32 take_u32(const u8 **at)
+{
+	__le32 value;
+
+	memcpy(&value, *at, sizeof(value));
+	*at += sizeof(value);
+	return le32_to_cpu(value);
+}
+
+static void walk_mutations(struct walk *walk, const u8 *base, size_t size,
+			   const u8 *mutations, size_t mutations_size)
+{
+	const u8 *at = mutations;
+
+	walk->quiet = true;
+	while (at < mutations + mutations_size) {
+		u8 *image = allocate(size);
+		u32 patches = take_u32(&at);
+
+		memcpy(image, base, size);
+		while (patches-- > 0) {
+			const u32 offset = take_u32(&at);
+			const u32 length = take_u32(&at);
+
+			if (offset > size || length > size - offset) {
+				fprintf(stderr, "a patch outside the image\n");
+				exit(2);
+			}
+			memcpy(image + offset, at, length);
+			at += length;
+		}
+		if (!walk_image(walk, image, size))
+			puts("refused");
+		else if (walk->defects == 0)
+			puts("sound");
+		else
+			printf("defects %" PRIu64 "\n", walk->defects);
+		free(image);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct walk walk;
+	u8 *image, *mutations;
+	size_t size, mutations_size;
+
+	if (argc != 2 && argc != 3) {
+		fprintf(stderr, "usage: %s IMAGE [MUTATIONS]\n", argv[0]);
+		return 2;
+	}
+	image = read_file(argv[1], &size);
+	if (argc == 2) {
+		walk_image(&walk, image, size);
+	} else {
+		mutations = read_file(argv[2], &mutations_size);
+		walk_mutations(&walk, image, size, mutations, mutations_size);
+		free(mutations);
+	}
+	free(image);
+	return 0;
+}
