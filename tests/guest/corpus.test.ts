@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+// Mounts every image of the corpus in one virtual machine: the module refuses it, or fails on what
+// is broken and serves the rest, and the kernel goes on as if nothing had been.
+import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { buildModule, fetchKernel, type GuestResult, runGuest } from "@daxfs/qemu";
+import { execa } from "execa";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BASE_NAMES, loadBase } from "../corpus/bases.js";
+import { type CorpusRecord, dataDirectory, loadCorpus, loadRecords } from "../corpus/corpus.js";
+import type { KernelOutcome } from "../corpus/corruptions.js";
+import { compareWithExpectation } from "../corpus/expectation.js";
+import { comparable } from "../corpus/view.js";
+import { buildImageWalk, buildMountWalk } from "../image/programs.js";
+
+const PAGE = 4096;
+
+const repository = fileURLToPath(new URL("../..", import.meta.url));
+
+/** What the guest did with each image, in the order of /data/images; "=" begins an image. */
+const SCRIPT = `
+run() {
+  what=$1
+  shift
+  # With the whole paths of programs: timeout would take busybox's.
+  timeout 60 "$@" >/tmp/output 2>/tmp/errors
+  echo "ran $what $?"
+}
+while read -r name offset size; do
+  dmesg -c >/dev/null
+  echo "= $name"
+  phys=$(printf '0x%x' $((IMAGE0_PHYS + offset)))
+  if mount -t daxfs -o "phys=$phys,size=$size" none /mnt 2>/tmp/errors; then
+    echo "mounted"
+    run mount_walk /data/mount_walk /mnt
+    sed 's/^/walk /' /tmp/output
+    run find /usr/local/bin/find /mnt -ls
+    run ls /usr/local/bin/ls -lR /mnt
+    run cat /usr/local/bin/find /mnt -type f -exec cat {} +
+    run readlink /usr/local/bin/find /mnt -type l -exec readlink {} ';'
+    run getfattr /usr/local/bin/getfattr -R -h -d -m - /mnt
+    if [ "$name" = parent-is-a-file ]; then
+      # Place 4 is behind the entry that is broken.
+      value twice "$(/data/mount_walk -e /mnt/sub 4)"
+    fi
+    umount /mnt || echo "still mounted"
+  else
+    echo "refused $(cat /tmp/errors)"
+  fi
+  dmesg -c | sed 's/^/kernel /'
+done </data/images >/tmp/report
+gzip /tmp/report
+attach report /tmp/report.gz
+rmmod daxfs && result "the module can be removed" pass
+`;
+
+interface Visit {
+  readonly mounted: boolean;
+  readonly refusal: string;
+  readonly walk: readonly string[];
+  readonly kernel: readonly string[];
+  readonly other: readonly string[];
+}
+
+function parseReport(text: string): Map<string, Visit> {
+  const visits = new Map<string, Visit>();
+  for (const part of text.split(/^= /m).slice(1)) {
+    const [name = "", ...lines] = part.split("\n").filter((line) => line !== "");
+    const after = (prefix: string) =>
+      lines.filter((line) => line.startsWith(prefix)).map((line) => line.slice(prefix.length));
+    visits.set(name, {
+      mounted: lines[0] === "mounted",
+      refusal: after("refused ").join("\n"),
+      walk: after("walk "),
+      kernel: after("kernel "),
+      other: lines.filter((line) => /^(ran|still) /.test(line)),
+    });
+  }
+  return visits;
+}
+
+/** Pages of zeros stay holes: half a gigabyte of images takes a few megabytes of disk. */
+async function writeRegion(
+  path: string,
+  images: readonly { name: string; bytes: Uint8Array }[],
+): Promise<string[]> {
+  const zeros = Buffer.alloc(PAGE);
+  const places: string[] = [];
+  const file = await open(path, "w");
+  try {
+    let at = 0;
+    for (const { name, bytes } of images) {
+      places.push(`${name} ${at} ${bytes.length}`);
+      for (let done = 0; done < bytes.length; done += PAGE) {
+        const page = bytes.subarray(done, done + PAGE);
+        if (!zeros.equals(page)) await file.write(page, 0, PAGE, at + done);
+      }
+      at += bytes.length;
+    }
+    await file.truncate(at);
+  } finally {
+    await file.close();
+  }
+  return places;
+}
+
+const bases = BASE_NAMES.map((name) => ({ name, bytes: loadBase(name, dataDirectory()) }));
+let directory: string;
+let imageWalk: string;
+let result: GuestResult;
+let visits: Map<string, Visit>;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "daxfs-corpus-guest-"));
+  imageWalk = await buildImageWalk(directory);
+  const mountWalk = await buildMountWalk(directory);
+  const kernel = await fetchKernel("6.1", join(repository, ".cache"));
+  const module = await buildModule(kernel, join(repository, "kernel"), directory);
+  const region = join(directory, "region");
+  // The valid images come last: after all that, they have to be what they were.
+  const places = await writeRegion(region, [...loadCorpus(), ...bases]);
+  result = await runGuest({
+    kernel,
+    modules: [module],
+    images: [{ path: region }],
+    programs: ["find", "ls", "getfattr"],
+    files: [
+      { guestPath: "/data/images", content: `${places.join("\n")}\n` },
+      { guestPath: "/data/mount_walk", hostPath: mountWalk, mode: 0o755 },
+    ],
+    script: SCRIPT,
+    name: "corpus",
+    timeoutSeconds: 840,
+  });
+  visits = parseReport(gunzipSync(result.attachments.report!).toString("latin1"));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+async function walkInUserSpace(bytes: Uint8Array): Promise<string[]> {
+  const path = join(directory, "image");
+  await writeFile(path, bytes);
+  const { stdout } = await execa(imageWalk, [path], { maxBuffer: 64 * 1024 * 1024 });
+  return stdout.split("\n").filter((line) => line !== "");
+}
+
+function visitOf(name: string): Visit {
+  const visit = visits.get(name);
+  if (visit === undefined) throw new Error(`the guest did not come to ${name}`);
+  return visit;
+}
+
+/** Statuses that timeout(1) of busybox or coreutils ends with when time is up. */
+const TIMED_OUT = /^ran \S+ (124|137|143)$/;
+
+function expectToEnd(visit: Visit): void {
+  expect(visit.other.filter((line) => TIMED_OUT.test(line) || line.startsWith("still"))).toEqual(
+    [],
+  );
+  expect(visit.other).toHaveLength(6);
+}
+
+function checkRefusal(outcome: Extract<KernelOutcome, { mount: "refused" }>, visit: Visit): void {
+  expect(visit.mounted).toBe(false);
+  expect(visit.refusal).toMatch(/Invalid argument$/);
+  expect(outcome.errno).toBe("EINVAL");
+  expect(visit.kernel.join("\n")).toMatch(
+    new RegExp(`not a valid image: inode \\d+: ${outcome.field} is (0x[0-9a-f]+|0), expected `),
+  );
+}
+
+describe("the corpus in a virtual machine", () => {
+  let images: Map<string, Uint8Array>;
+
+  beforeAll(() => {
+    images = new Map([...loadCorpus()].map((image) => [image.name, image.bytes] as const));
+  });
+
+  it.each(loadRecords().map((record) => [record.name, record] as [string, CorpusRecord]))(
+    "%s",
+    async (name, { kernel }) => {
+      const visit = visitOf(name);
+      if (kernel.mount === "refused") {
+        checkRefusal(kernel, visit);
+        return;
+      }
+      expect(visit.mounted, visit.refusal).toBe(true);
+      expectToEnd(visit);
+      expect(compareWithExpectation(kernel, visit.walk)).toEqual([]);
+      // The same code in user space sees the same, down to every error.
+      expect(visit.walk).toEqual(comparable(await walkInUserSpace(images.get(name)!)));
+    },
+  );
+
+  it.each(bases)(
+    "$name, which is valid, is served whole after all that",
+    async ({ name, bytes }) => {
+      const visit = visitOf(name);
+      expect(visit.mounted, visit.refusal).toBe(true);
+      expectToEnd(visit);
+      expect(visit.other.filter((line) => !line.endsWith(" 0"))).toEqual([]);
+      expect(visit.walk).toEqual(await walkInUserSpace(bytes));
+      expect(visit.kernel).toEqual([]);
+    },
+  );
+
+  it("fails again when a directory is read again behind a broken entry", () => {
+    expect(result.values.twice?.split("\n")).toEqual(["EUCLEAN", "EUCLEAN"]);
+  });
+
+  it("leaves a module that can be removed, and nothing to complain about", () => {
+    expect(result.exitStatus).toBe(0);
+    expect(result.records.map(({ name, status }) => `${name}: ${status}`)).toEqual([
+      "the module can be removed: pass",
+    ]);
+    const errors = result.kernelMessages.filter((line) => /daxfs/.test(line));
+    expect(errors.length).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// Mappings of files: content, copies on write, ends, faults, threads, and the end of the mount.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type GuestResult, runGuest } from "@daxfs/qemu";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  buildDaxfs,
+  buildImage,
+  compileHelper,
+  guestValue,
+  type HelperCheck,
+  helperChecks,
+  hostScript,
+  reasonToSkip,
+  removeDirectory,
+  workDirectory,
+} from "../support/environment.js";
+
+const reason = await reasonToSkip();
+if (reason !== undefined) console.warn(`tests/guest/mmap is left out: ${reason}`);
+
+/** Around the page, what a fault maps at once, and the huge page. */
+const SIZES = [
+  0, 1, 4095, 4096, 4097, 8191, 65535, 65536, 65537, 1000003, 2097151, 2097152, 2097153, 6291457,
+  16777216,
+];
+const DUMPED = SIZES.filter((size) => size > 0);
+const KINDS = ["shared", "private", "written"];
+
+let result: GuestResult;
+let checks: HelperCheck[];
+let digests: Map<number, string>;
+
+describe.skipIf(reason !== undefined)("a mapping", () => {
+  let directory: string;
+
+  afterAll(() => removeDirectory(directory));
+
+  beforeAll(async () => {
+    directory = await workDirectory("mmap");
+    const tree = join(directory, "tree");
+    await mkdir(tree);
+    const pattern = await compileHelper("pattern", directory);
+    const helper = await compileHelper("mmap_checks", directory);
+    digests = new Map();
+    for (const size of SIZES) {
+      await hostScript('"$1" "$2" >"$3/$2"', pattern, String(size), tree);
+      const sum = await hostScript('sha256sum <"$1" | cut -d" " -f1', join(tree, String(size)));
+      digests.set(size, sum);
+    }
+    // Not huge-page alignment: files begin at odd pages, and share the pages around them.
+    const image = await buildImage(tree, join(directory, "tree.daxfs"), ["--align", "4k"]);
+    const aligned = await buildImage(tree, join(directory, "aligned.daxfs"));
+
+    const { kernel, module } = await buildDaxfs();
+    const dumps = DUMPED.flatMap((size) =>
+      KINDS.map(
+        (kind) =>
+          `value "${kind} ${size}" "$(mmap_checks dump ${kind} /mnt/${size} | sha256sum | cut -d' ' -f1)"`,
+      ),
+    ).join("\n");
+    const onImage = (index: number) => `
+mount -t daxfs -o phys=$IMAGE${index}_PHYS,size=$IMAGE${index}_SIZE none /mnt || exit 1
+${index === 0 ? dumps : ""}
+mmap_checks >/tmp/checks 2>&1
+attach "checks ${index}" /tmp/checks
+# It has unmounted the image at its end.
+mountpoint -q /mnt && exit 2`;
+    result = await runGuest({
+      kernel,
+      modules: [module],
+      images: [{ path: image }, { path: aligned }],
+      programs: [helper],
+      name: "mmap",
+      timeoutSeconds: 300,
+      script: `
+${onImage(0)}
+${onImage(1)}
+rmmod daxfs || exit 3
+`,
+    });
+    console.info(`the guest took ${Math.round(result.durationSeconds)} s`);
+    checks = helperChecks(result, "checks 0");
+  });
+
+  it("comes to its end, and the module can go then", () => {
+    expect(result.exitStatus).toBe(0);
+  });
+
+  it.each(DUMPED)("of %i bytes has the bytes of the host's file", (size) => {
+    const digest = digests.get(size) ?? "";
+    expect(digest).toMatch(/^[0-9a-f]{64}$/);
+    const found = KINDS.map((kind) => guestValue(result, `${kind} ${size}`));
+    expect(found).toEqual(KINDS.map(() => digest));
+  });
+
+  it("keeps to what mmap(2) promises", () => {
+    expect(failures(checks)).toEqual([]);
+    expect(checks.length).toBeGreaterThan(130);
+  });
+
+  it("does so in an image for huge mappings, too", () => {
+    const aligned = helperChecks(result, "checks 1");
+    expect(failures(aligned)).toEqual([]);
+    expect(aligned.map(({ name }) => name)).toEqual(checks.map(({ name }) => name));
+  });
+
+  it("takes far fewer faults than pages", () => {
+    const counts = checks
+      .filter(({ name }) => name.startsWith("faults of"))
+      .map(({ name, detail }) => ({ name, faults: Number(/^(\d+) faults$/.exec(detail)?.[1]) }));
+    console.info(counts.map(({ name, faults }) => `${name}: ${faults}`).join("\n"));
+    expect(counts).toHaveLength(4);
+    for (const { faults } of counts) {
+      expect(faults).toBeGreaterThan(0);
+      expect(faults).toBeLessThanOrEqual(16777216 / 4096 / 8);
+    }
+  });
+});
+
+function failures(all: readonly HelperCheck[]): string[] {
+  return all.filter(({ passed }) => !passed).map(({ name, detail }) => `${name}: ${detail}`);
+}

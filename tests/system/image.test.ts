@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// The kernel module's checked access to an image, kernel/image.c, in user space and under the
+// sanitizers: it sees what ImageReader sees, survives the corpus, and refuses what the checker
+// would let pass nowhere.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { checkImage, describeFinding, ImageReader, MemoryBytes } from "@daxfs/format";
+import { execa } from "execa";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BASE_NAMES, loadBase } from "../corpus/bases.js";
+import { dataDirectory, loadCorpus } from "../corpus/corpus.js";
+import { applyPatches, type Patch } from "../corpus/edit.js";
+import { compareWithExpectation } from "../corpus/expectation.js";
+import { encodeMutation, Mutator, randomNumbers, withoutDigest } from "../corpus/mutations.js";
+import { version1Tree } from "../corpus/trees.js";
+import { buildVersion1Image, FIELD_QUIRKS, PLAIN } from "../corpus/version1.js";
+import { describeTree } from "../corpus/view.js";
+import { buildImageWalk } from "../image/programs.js";
+
+/** Any one image takes milliseconds; one that takes seconds is a loop. */
+const WALK_TIMEOUT = 10_000;
+const MUTATIONS = Number(process.env.DAXFS_FUZZ_COUNT ?? 1500);
+/** More than any of the mutations can cause. */
+const FINDINGS_MAX = 20_000;
+/** Another one than the default looks at other mutations. */
+const SEED = Number(process.env.DAXFS_FUZZ_SEED ?? 20240229);
+
+let directory: string;
+let program: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "daxfs-image-"));
+  program = await buildImageWalk(directory);
+}, 60_000);
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+async function walk(...files: string[]): Promise<string[]> {
+  const result = await execa(program, files, {
+    reject: false,
+    timeout: files.length > 1 ? 20 * WALK_TIMEOUT : WALK_TIMEOUT,
+    env: { LC_ALL: "C" },
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  // A sanitizer's report is on stderr, and the program ends with it.
+  expect(result.stderr).toBe("");
+  expect(result.timedOut).toBe(false);
+  expect(result.exitCode).toBe(0);
+  return result.stdout.split("\n").filter((line) => line !== "");
+}
+
+async function walkBytes(bytes: Uint8Array): Promise<string[]> {
+  const path = join(directory, "image");
+  await writeFile(path, bytes);
+  return walk(path);
+}
+
+describe("a valid image", () => {
+  const images: [string, () => Uint8Array][] = [
+    ...BASE_NAMES.map(
+      (name) => [name, () => loadBase(name, dataDirectory())] as [string, () => Uint8Array],
+    ),
+    ["plain version 1", () => buildVersion1Image(version1Tree(), PLAIN)],
+    [
+      "version 1 with odd offsets",
+      () =>
+        buildVersion1Image(version1Tree(), { ...FIELD_QUIRKS, inodeOffset: 4097, strtabGap: 2 }),
+    ],
+  ];
+
+  it.each(images)("is to the module what it is to ImageReader: %s", async (_, make) => {
+    const bytes = make();
+    const lines = await walkBytes(bytes);
+    expect(lines).toEqual(describeTree(new ImageReader(new MemoryBytes(bytes))));
+    expect(lines.length).toBeGreaterThan(80);
+  });
+});
+
+describe("the corpus", () => {
+  it.each([...loadCorpus()])("$name", async ({ bytes, kernel }) => {
+    const lines = await walkBytes(bytes);
+    if (kernel.mount === "refused") {
+      expect(lines).toHaveLength(1);
+      expect(lines[0]?.split("\t").slice(0, 2)).toEqual(["refused", kernel.field]);
+    } else {
+      expect(lines[0]).toMatch(/^entry\t\/\t/);
+      expect(compareWithExpectation(kernel, lines)).toEqual([]);
+    }
+  });
+
+  it("is refused at any length that cuts it", async () => {
+    const bytes = loadBase("version1", dataDirectory());
+    for (const length of [0, 1, 183, 184, 4095, 4096, 4097, bytes.length - 1]) {
+      expect(await walkBytes(bytes.subarray(0, length))).toEqual([
+        expect.stringMatching(/^refused\t/),
+      ]);
+    }
+  });
+});
+
+describe.each(BASE_NAMES)(`random mutations of %s, seed ${SEED}`, (name) => {
+  const base = withoutDigestIfAny();
+  const mutations: Patch[][] = [];
+  let verdicts: string[];
+
+  function withoutDigestIfAny(): Uint8Array {
+    const image = loadBase(name, dataDirectory());
+    return name === "extended" ? withoutDigest(image) : image;
+  }
+
+  beforeAll(async () => {
+    const mutator = new Mutator(base, randomNumbers(SEED));
+    for (let i = 0; i < MUTATIONS; i++) mutations.push(mutator.next());
+    await writeFile(join(directory, "base"), base);
+    await writeFile(join(directory, "mutations"), Buffer.concat(mutations.map(encodeMutation)));
+    verdicts = await walk(join(directory, "base"), join(directory, "mutations"));
+  }, 20 * WALK_TIMEOUT);
+
+  it("give no report of a sanitizer, and of every kind of verdict some", () => {
+    expect(verdicts).toHaveLength(MUTATIONS);
+    for (const kind of ["refused", "sound", "defects"]) {
+      expect(verdicts.filter((verdict) => verdict.startsWith(kind)).length).toBeGreaterThan(20);
+    }
+  });
+
+  it("give no defect where the checker has no finding, and the checker always ends", () => {
+    const disagreements: string[] = [];
+    let found = 0;
+    mutations.forEach((patches, index) => {
+      const image = Uint8Array.from(base);
+      applyPatches(image, patches);
+      let findings = 0;
+      for (const finding of checkImage(new MemoryBytes(image))) {
+        if (!describeFinding(finding).includes(finding.rule)) throw new Error("no rule is named");
+        if (++findings > FINDINGS_MAX) throw new Error("too many findings");
+      }
+      if (findings > 0) {
+        found++;
+      } else if (verdicts[index] !== "sound") {
+        const edits = patches.map(
+          ({ offset, bytes }) => `${offset}: ${Buffer.from(bytes).toString("hex")}`,
+        );
+        disagreements.push(`${verdicts[index]} by ${edits.join(", ")}`);
+      }
+    });
+    expect(disagreements).toEqual([]);
+    expect(found).toBeGreaterThan(MUTATIONS / 4);
+  });
+});
