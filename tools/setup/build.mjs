@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+// npm run build
+import { build } from "./steps.mjs";
+
+build();
