@@ -57,14 +57,14 @@ int daxfs_backing_map_phys(struct daxfs_backing *backing, phys_addr_t phys,
 	int err;
 
 	if (!PAGE_ALIGNED(phys) || !PAGE_ALIGNED(size) || size == 0)
-		return invalf(fc, "phys and size must be multiples of %lu, size not 0",
+		return invalfc(fc, "phys and size must be multiples of %lu, size not 0",
 			      PAGE_SIZE);
 	if (check_add_overflow(phys, (phys_addr_t)(size - 1), &end) ||
 	    end > iomem_resource.end)
-		return invalf(fc, "phys + size is beyond the physical address space");
+		return invalfc(fc, "phys + size is beyond the physical address space");
 	if (region_intersects(phys, size, IORESOURCE_SYSTEM_RAM,
 			      IORES_DESC_NONE) != REGION_DISJOINT)
-		return invalf(fc, "%pa + %#llx overlaps System RAM: reserve the range first",
+		return invalfc(fc, "%pa + %#llx overlaps System RAM: reserve the range first",
 			      &phys, (unsigned long long)size);
 	/* A physical range that root names is what /dev/mem gives. */
 	err = security_locked_down(LOCKDOWN_DEV_MEM);
@@ -73,7 +73,7 @@ int daxfs_backing_map_phys(struct daxfs_backing *backing, phys_addr_t phys,
 
 	backing->address = memremap(phys, size, MEMREMAP_WB);
 	if (!backing->address) {
-		errorf(fc, "%pa + %#llx can't be mapped", &phys,
+		errorfc(fc, "%pa + %#llx can't be mapped", &phys,
 		       (unsigned long long)size);
 		return -ENOMEM;
 	}

@@ -110,7 +110,7 @@ static int daxfs_map_backing(struct daxfs_sb_info *info, struct fs_context *fc)
 	const struct daxfs_options *options = fc->fs_private;
 
 	if (!options->has_phys || !options->has_size)
-		return invalf(fc, "phys= and size= are needed to name the memory of the image");
+		return invalfc(fc, "phys= and size= are needed to name the memory of the image");
 	return daxfs_backing_map_phys(&info->backing, options->phys,
 				      options->size, fc);
 }
@@ -134,11 +134,11 @@ static int daxfs_fill_super(struct super_block *sb, struct fs_context *fc)
 			       info->backing.size, &defect);
 	if (err) {
 		if (defect.ino == 0)
-			errorf(fc, "not a valid image: superblock: %s is %#llx, expected %s",
+			errorfc(fc, "not a valid image: superblock: %s is %#llx, expected %s",
 			       defect.field, (unsigned long long)defect.found,
 			       defect.expected);
 		else
-			errorf(fc, "not a valid image: inode %u: %s is %#llx, expected %s",
+			errorfc(fc, "not a valid image: inode %u: %s is %#llx, expected %s",
 			       defect.ino, defect.field,
 			       (unsigned long long)defect.found,
 			       defect.expected);
@@ -178,7 +178,7 @@ static int daxfs_reconfigure(struct fs_context *fc)
 
 	if ((options->has_phys && options->phys != backing->phys) ||
 	    (options->has_size && options->size != backing->size))
-		return invalf(fc, "phys and size can't change on remount");
+		return invalfc(fc, "phys and size can't change on remount");
 	fc->sb_flags |= SB_RDONLY;
 	return 0;
 }

@@ -1538,11 +1538,12 @@ const XATTRS: readonly Corruption[] = [
   inode(
     "extended",
     "xattr-sets-overlap",
-    "/xattrs/directory",
+    "/xattrs/shared-1",
     "xattr.overlap",
     "set",
-    // The value of the set before it runs into it.
-    (b) => [b.setEntry("/xattrs/capability", 0, "value_len", 28)],
+    // The value of the set before it runs into it. (Of a value that the kernel reads as well, such
+    // as a capability, it would say EINVAL.)
+    (b) => [b.setEntry("/xattrs/plain", 1, "value_len", 16)],
     mounts(),
   ),
   inode(

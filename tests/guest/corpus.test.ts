@@ -167,7 +167,9 @@ function checkRefusal(outcome: Extract<KernelOutcome, { mount: "refused" }>, vis
   expect(visit.refusal).toMatch(/Invalid argument$/);
   expect(outcome.errno).toBe("EINVAL");
   expect(visit.kernel.join("\n")).toMatch(
-    new RegExp(`not a valid image: inode \\d+: ${outcome.field} is (0x[0-9a-f]+|0), expected `),
+    new RegExp(
+      `not a valid image: (superblock|inode [1-9]\\d*): ${outcome.field} is (0x[0-9a-f]+|0), expected `,
+    ),
   );
 }
 

@@ -20,6 +20,7 @@ export const PACKAGES = {
   test: [
     "acl",
     "attr",
+    "cpio",
     "e2fsprogs",
     "g++",
     "gcc",
