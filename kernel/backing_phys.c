@@ -58,14 +58,14 @@ int daxfs_backing_map_phys(struct daxfs_backing *backing, phys_addr_t phys,
 
 	if (!PAGE_ALIGNED(phys) || !PAGE_ALIGNED(size) || size == 0)
 		return invalfc(fc, "phys and size must be multiples of %lu, size not 0",
-			      PAGE_SIZE);
+			       PAGE_SIZE);
 	if (check_add_overflow(phys, (phys_addr_t)(size - 1), &end) ||
 	    end > iomem_resource.end)
 		return invalfc(fc, "phys + size is beyond the physical address space");
 	if (region_intersects(phys, size, IORESOURCE_SYSTEM_RAM,
 			      IORES_DESC_NONE) != REGION_DISJOINT)
 		return invalfc(fc, "%pa + %#llx overlaps System RAM: reserve the range first",
-			      &phys, (unsigned long long)size);
+			       &phys, (unsigned long long)size);
 	/* A physical range that root names is what /dev/mem gives. */
 	err = security_locked_down(LOCKDOWN_DEV_MEM);
 	if (err)
@@ -74,7 +74,7 @@ int daxfs_backing_map_phys(struct daxfs_backing *backing, phys_addr_t phys,
 	backing->address = memremap(phys, size, MEMREMAP_WB);
 	if (!backing->address) {
 		errorfc(fc, "%pa + %#llx can't be mapped", &phys,
-		       (unsigned long long)size);
+			(unsigned long long)size);
 		return -ENOMEM;
 	}
 	backing->phys = phys;

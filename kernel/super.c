@@ -135,13 +135,13 @@ static int daxfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (err) {
 		if (defect.ino == 0)
 			errorfc(fc, "not a valid image: superblock: %s is %#llx, expected %s",
-			       defect.field, (unsigned long long)defect.found,
-			       defect.expected);
+				defect.field, (unsigned long long)defect.found,
+				defect.expected);
 		else
 			errorfc(fc, "not a valid image: inode %u: %s is %#llx, expected %s",
-			       defect.ino, defect.field,
-			       (unsigned long long)defect.found,
-			       defect.expected);
+				defect.ino, defect.field,
+				(unsigned long long)defect.found,
+				defect.expected);
 		return -EINVAL;
 	}
 
