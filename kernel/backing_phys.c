@@ -62,6 +62,8 @@ int daxfs_backing_map_phys(struct daxfs_backing *backing, phys_addr_t phys,
 	if (check_add_overflow(phys, (phys_addr_t)(size - 1), &end) ||
 	    end > iomem_resource.end)
 		return invalfc(fc, "phys + size is beyond the physical address space");
+	if (size > SIZE_MAX)
+		return invalfc(fc, "size is more than this kernel can map");
 	if (region_intersects(phys, size, IORESOURCE_SYSTEM_RAM,
 			      IORES_DESC_NONE) != REGION_DISJOINT)
 		return invalfc(fc, "%pa + %#llx overlaps System RAM: reserve the range first",

@@ -40,24 +40,23 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 #define DAXFS_SPLICE_READ copy_splice_read
 #endif
 
-/* 6.6 and 6.7 made the times of an inode private. */
-#if KERNEL_VERSION(6, 7, 0) > LINUX_VERSION_CODE
+/* 6.6 made the change time of an inode private, 6.7 the others. */
 static inline void daxfs_inode_set_times(struct inode *inode,
 					 struct timespec64 time)
 {
-	inode->i_mtime = time;
+#if KERNEL_VERSION(6, 6, 0) > LINUX_VERSION_CODE
 	inode->i_ctime = time;
-	inode->i_atime = time;
-}
 #else
-static inline void daxfs_inode_set_times(struct inode *inode,
-					 struct timespec64 time)
-{
-	inode_set_mtime_to_ts(inode, time);
 	inode_set_ctime_to_ts(inode, time);
-	inode_set_atime_to_ts(inode, time);
-}
 #endif
+#if KERNEL_VERSION(6, 7, 0) > LINUX_VERSION_CODE
+	inode->i_mtime = time;
+	inode->i_atime = time;
+#else
+	inode_set_mtime_to_ts(inode, time);
+	inode_set_atime_to_ts(inode, time);
+#endif
+}
 
 static inline vm_fault_t daxfs_insert_pfn(struct vm_area_struct *vma,
 					  unsigned long address,

@@ -3,6 +3,7 @@
  * Directories: lookup and readdir.
  */
 #include <linux/fs.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -85,6 +86,7 @@ static int daxfs_readdir(struct file *file, struct dir_context *ctx)
 			return 0;
 		*cursor = next;
 		ctx->pos++;
+		cond_resched();
 	}
 }
 

@@ -51,7 +51,8 @@ void daxfs_image_copy(const struct daxfs_image *image, u64 offset, void *to,
 	barrier();
 }
 
-static int daxfs_check_crc(const struct daxfs_image *image, u32 expected,
+static int daxfs_check_crc(const struct daxfs_image *image,
+			   const struct daxfs_superblock *raw,
 			   struct daxfs_defect *defect)
 {
 	const size_t field = offsetof(struct daxfs_superblock, super_crc32);
@@ -59,13 +60,15 @@ static int daxfs_check_crc(const struct daxfs_image *image, u32 expected,
 	const u8 zero[sizeof(__le32)] = { 0 };
 	u32 crc;
 
-	crc = crc32_le(~0U, image->base, field);
+	crc = crc32_le(~0U, (const u8 *)raw, field);
 	crc = crc32_le(crc, zero, sizeof(zero));
-	crc = crc32_le(crc, image->base + rest,
-		       DAXFS_SUPERBLOCK_SIZE - rest);
-	if (~crc != expected)
+	crc = crc32_le(crc, (const u8 *)raw + rest, sizeof(*raw) - rest);
+	crc = crc32_le(crc, image->base + sizeof(*raw),
+		       DAXFS_SUPERBLOCK_SIZE - sizeof(*raw));
+	if (~crc != le32_to_cpu(raw->super_crc32))
 		return daxfs_defect(defect, 0, "super_crc32",
-				    "the CRC-32 of the superblock", expected);
+				    "the CRC-32 of the superblock",
+				    le32_to_cpu(raw->super_crc32));
 	return 0;
 }
 
@@ -193,8 +196,7 @@ static int daxfs_check_superblock(struct daxfs_image *image, u64 region_size,
 	if (!err)
 		err = daxfs_check_overlap(image, defect);
 	if (!err && daxfs_image_has(image, DAXFS_FLAG_CHECKSUMS))
-		err = daxfs_check_crc(image, le32_to_cpu(raw.super_crc32),
-				      defect);
+		err = daxfs_check_crc(image, &raw, defect);
 	if (err)
 		return err;
 

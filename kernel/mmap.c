@@ -2,7 +2,9 @@
 /*
  * Regular files: mappings of the memory itself.
  */
+#include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 
 #include "compat.h"
 #include "daxfs.h"
@@ -12,6 +14,23 @@
  * costs far more than a page table entry.
  */
 #define DAXFS_FAULT_AROUND 16
+
+/*
+ * The first write to a page of a private mapping. Left to itself the kernel
+ * would map the page and then copy it through the address of whoever runs this,
+ * which is somebody else's for ptrace(2) and process_vm_writev(2).
+ */
+static vm_fault_t daxfs_fault_copy(struct vm_fault *vmf, const void *content)
+{
+	struct page *page = alloc_page(GFP_HIGHUSER);
+
+	if (!page)
+		return VM_FAULT_OOM;
+	memcpy_to_page(page, 0, content, PAGE_SIZE);
+	lock_page(page);
+	vmf->page = page;
+	return VM_FAULT_LOCKED;
+}
 
 static vm_fault_t daxfs_fault(struct vm_fault *vmf)
 {
@@ -26,10 +45,9 @@ static vm_fault_t daxfs_fault(struct vm_fault *vmf)
 
 	if (vmf->pgoff >= pages)
 		return VM_FAULT_SIGBUS;
-	/*
-	 * A write to a private mapping gets the page read-only here; the fault
-	 * that follows then copies it.
-	 */
+	if (vmf->cow_page)
+		return daxfs_fault_copy(vmf, DAXFS_SB(inode->i_sb)->image.base +
+					content + ((u64)vmf->pgoff << PAGE_SHIFT));
 	result = daxfs_insert_pfn(vma, vmf->address & PAGE_MASK,
 				  backing->operations->pfn(backing, content +
 							   ((u64)vmf->pgoff << PAGE_SHIFT)));

@@ -85,7 +85,10 @@ static int daxfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 	buf->f_blocks = image->total_size >> sb->s_blocksize_bits;
 	buf->f_files = image->inode_count;
 	buf->f_namelen = DAXFS_NAME_MAX;
-	buf->f_fsid = uuid_to_fsid(sb->s_uuid.b);
+	/* Version 1 has no UUID, and some refuse a filesystem without an id. */
+	buf->f_fsid = uuid_is_null(&sb->s_uuid) ?
+		u64_to_fsid(huge_encode_dev(sb->s_dev)) :
+		uuid_to_fsid(sb->s_uuid.b);
 	return 0;
 }
 
@@ -100,7 +103,6 @@ static int daxfs_show_options(struct seq_file *seq, struct dentry *root)
 static const struct super_operations daxfs_super_operations = {
 	.alloc_inode = daxfs_alloc_inode,
 	.free_inode = daxfs_free_inode,
-	.drop_inode = generic_drop_inode,
 	.statfs = daxfs_statfs,
 	.show_options = daxfs_show_options,
 };
@@ -145,6 +147,9 @@ static int daxfs_fill_super(struct super_block *sb, struct fs_context *fc)
 		return -EINVAL;
 	}
 
+	/* For the log: there may be several mounts. */
+	snprintf(sb->s_id, sizeof(sb->s_id), "%u:%u", MAJOR(sb->s_dev),
+		 MINOR(sb->s_dev));
 	sb->s_magic = DAXFS_MAGIC;
 	sb->s_blocksize = DAXFS_BLOCK_SIZE;
 	sb->s_blocksize_bits = DAXFS_BLOCK_SHIFT;
@@ -239,10 +244,12 @@ static int __init daxfs_init(void)
 {
 	int err;
 
+	/* A page of a file is a page of memory. */
+	BUILD_BUG_ON(PAGE_SIZE != DAXFS_BLOCK_SIZE);
+
 	daxfs_inode_cache = kmem_cache_create("daxfs_inode_cache",
 					      sizeof(struct daxfs_inode_info), 0,
-					      SLAB_RECLAIM_ACCOUNT |
-					      SLAB_MEM_SPREAD | SLAB_ACCOUNT,
+					      SLAB_RECLAIM_ACCOUNT | SLAB_ACCOUNT,
 					      daxfs_init_inode_once);
 	if (!daxfs_inode_cache)
 		return -ENOMEM;

@@ -78,7 +78,10 @@ export const RULES = {
   "tree.order": checker(
     "with SORTED: the children of a directory are consecutive inodes in ascending order of names",
   ),
-  "tree.directory-size": both("with SORTED: a directory's size is 64 × its number of children"),
+  "tree.directory-size": both(
+    "with SORTED: a directory's size is 64 × its number of children (the module sees that it is a " +
+      "multiple of 64, for children inside the table)",
+  ),
   "xattr.rows": checker("index rows ascend by inode number"),
   "xattr.inode": checker("an index row names an inode in the table that is not a further link"),
   "xattr.set": both(

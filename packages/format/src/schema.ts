@@ -40,7 +40,7 @@ export const VERSION = 1;
 /** Unit of alignment of contents and of the image's length, in bytes. */
 export const BLOCK_SIZE = 4096;
 /** Alignment of large files in images made for huge mappings, in bytes. */
-export const HUGE_SIZE = 2 * 1024 * 1024;
+export const HUGE_SIZE = 2_097_152;
 export const ROOT_INODE = 1;
 /** Longest name in bytes, as NAME_MAX of Linux. */
 export const NAME_MAX = 255;

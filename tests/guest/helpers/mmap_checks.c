@@ -757,6 +757,45 @@ static void check_debugger(void)
 	close(fd);
 }
 
+/*
+ * Another process writes into a private mapping, as a debugger does, where it
+ * was not touched yet and the writer has something else: what it writes is
+ * changed, and no more.
+ */
+static void check_written_by_another(void)
+{
+	const int fd = open_file("1000003");
+	uint8_t *mapped = map(fd, ODD, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0);
+	uint8_t byte = 0x42;
+	struct iovec from = { &byte, 1 }, to = { mapped + 5 * PAGE + 7, 1 };
+	const pid_t child = fork();
+	char path[64];
+	int memory, status;
+
+	if (child == 0) {
+		raise(SIGSTOP);
+		_exit(mapped[5 * PAGE + 7] == 0x42 && is_pattern(mapped, 0, 5 * PAGE + 7) &&
+		      is_pattern(mapped + 5 * PAGE + 8, 5 * PAGE + 8, 4 * PAGE - 1) &&
+		      mapped[9 * PAGE + 7] == 0x42 &&
+		      is_pattern(mapped + 9 * PAGE + 8, 9 * PAGE + 8, PAGE) ? 0 : 1);
+	}
+	waitpid(child, &status, WUNTRACED);
+	memset(mapped, 'S', ODD);
+	check("process_vm_writev to a private mapping of another process",
+	      process_vm_writev(child, &from, 1, &to, 1, 0) == 1, "errno %d", errno);
+	snprintf(path, sizeof(path), "/proc/%d/mem", child);
+	memory = open(path, O_RDWR);
+	check("a write to its /proc/PID/mem",
+	      pwrite(memory, &byte, 1, (off_t)(uintptr_t)(mapped + 9 * PAGE + 7)) == 1,
+	      "errno %d", errno);
+	kill(child, SIGCONT);
+	waitpid(child, &status, 0);
+	check("change what was written, and no more", status == 0, "status %d", status);
+	close(memory);
+	munmap(mapped, ODD);
+	close(fd);
+}
+
 static void *unmap_bit_by_bit(void *mapped)
 {
 	for (size_t at = 0; at < LARGE; at += 64 * PAGE)
@@ -830,6 +869,7 @@ int main(int argc, char **argv)
 	check_threads(true, "four threads fault and write one private mapping");
 	check_races();
 	check_debugger();
+	check_written_by_another();
 	check_umount();
 	return done();
 }
