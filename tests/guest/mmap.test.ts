@@ -73,7 +73,7 @@ mountpoint -q /mnt && exit 2`;
       images: [{ path: image }, { path: aligned }],
       programs: [helper],
       name: "mmap",
-      timeoutSeconds: 300,
+      timeoutSeconds: 700,
       script: `
 ${onImage(0)}
 ${onImage(1)}

@@ -202,7 +202,7 @@ describe.skipIf(reason !== undefined)("a mount", () => {
       images: [{ path: image }, { path: noImage }],
       programs: [...helpers, "cp", "getcap", "getfattr"],
       name: "mount",
-      timeoutSeconds: 300,
+      timeoutSeconds: 700,
       script: `
 P=$IMAGE0_PHYS S=$IMAGE0_SIZE N=$IMAGE1_PHYS
 mappings() { grep -c memremap /proc/vmallocinfo; }
