@@ -6,7 +6,8 @@ import { BLOCK_SIZE, byteStringOfText, FILE_TYPE, HUGE_SIZE, type Xattr } from "
 import { afterAll, beforeAll } from "vitest";
 import type { Duplicates } from "../src/content/duplicates.js";
 import { type Plan, planImage } from "../src/plan/plan.js";
-import { type Content, FileInode, type SourceEntry } from "../src/sources/source.js";
+import { entryPath } from "../src/sources/entry-path.js";
+import { type Content, type FileEntry, FileInode, type LinkEntry } from "../src/sources/source.js";
 import { Tree } from "../src/tree/tree.js";
 
 /** Numbers that look random and are the same on every run: mulberry32. */
@@ -70,14 +71,20 @@ export function inodeOf(
 }
 
 /** An entry at a path such as `a/b`; "" is the root. Names are bytes, one per character. */
-export function entry(path: string, inode: FileInode): SourceEntry {
-  const split = path.lastIndexOf("/");
-  const directory = split < 0 ? "" : path.slice(0, split);
-  return { directory, name: path.slice(split + 1), inode };
+export function entry(path: string, inode: FileInode): FileEntry {
+  return { kind: "file", ...entryPath(path), inode };
 }
 
-/** A further name of an entry's file. */
-export const link = (path: string, to: SourceEntry) => entry(path, to.inode);
+/** A further name of an entry's file, as a directory has it. */
+export const link = (path: string, to: FileEntry) => entry(path, to.inode);
+
+/** A further name of a file, as an archive has it. */
+export const hardLink = (path: string, target: string, mtimeNs = 0n): LinkEntry => ({
+  kind: "link",
+  ...entryPath(path),
+  target,
+  mtimeNs,
+});
 
 export const directory = (path: string, extra?: Extra) =>
   entry(path, inodeOf(FILE_TYPE.DIRECTORY, 0, new Map(), extra));
@@ -106,10 +113,10 @@ export function fileInode(host: string, size = statSync(host).size, extra: Extra
 }
 
 /** A tree of a root and these entries. */
-export function treeOf(...entries: readonly SourceEntry[]): Tree {
+export function treeOf(...entries: readonly FileEntry[]): Tree {
   const tree = new Tree();
-  if (entries[0]?.name !== "") tree.add(directory("", { mode: 0o755 }));
-  for (const each of entries) tree.add(each);
+  if (entries[0]?.name !== "") tree.addFile(directory("", { mode: 0o755 }));
+  for (const each of entries) tree.addFile(each);
   return tree;
 }
 

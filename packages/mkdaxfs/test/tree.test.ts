@@ -3,7 +3,17 @@ import { FILE_TYPE } from "@daxfs/format";
 import { describe, expect, it } from "vitest";
 import { BuildError } from "../src/errors.js";
 import { Tree } from "../src/tree/tree.js";
-import { device, directory, file, inodeAt, link, special, symlink, treeOf } from "./support.js";
+import {
+  device,
+  directory,
+  file,
+  hardLink,
+  inodeAt,
+  link,
+  special,
+  symlink,
+  treeOf,
+} from "./support.js";
 
 describe("a tree", () => {
   it("keeps what an entry says", () => {
@@ -66,15 +76,152 @@ describe("a tree", () => {
     expect([...inodeAt(tree, "a/b").children.keys()]).toEqual(["1", "2"]);
   });
 
-  it("refuses an entry without its directory, and names that", () => {
-    const tree = treeOf(file("f", 1));
-    expect(() => tree.add(file("a/b", 1))).toThrow(BuildError);
-    expect(() => tree.add(file("a/b", 1))).toThrow("/a is not a directory");
-    expect(() => tree.add(file("f/b", 1))).toThrow("/f is not a directory");
+  it("makes the directories that are missing, with the time of the entry", () => {
+    const tree = new Tree();
+    tree.addFile(file("a/b/c", 1, { mtimeNs: 5n, uid: 7, mode: 0o600 }));
+    for (const made of [tree.root, inodeAt(tree, "a"), inodeAt(tree, "a/b")]) {
+      expect(made).toMatchObject({ mode: 0o40755, uid: 0, gid: 0, mtimeNs: 5n, links: 1 });
+    }
+    tree.addFile(file("a/d", 1, { mtimeNs: 9n }));
+    expect(inodeAt(tree, "a").mtimeNs).toBe(5n);
   });
 
-  it("refuses to be without a root", () => {
-    expect(() => new Tree().root).toThrow(BuildError);
-    expect(() => new Tree().add(file("a", 1))).toThrow(BuildError);
+  it("has an empty root where nothing was added", () => {
+    expect(new Tree().root).toMatchObject({ mode: 0o40755, uid: 0, mtimeNs: 0n });
+  });
+
+  it("takes the root's attributes from its entry, whenever that comes", () => {
+    const tree = treeOf(file("a", 1), directory("", { mode: 0o700, uid: 3, mtimeNs: 8n }));
+    expect(tree.root).toMatchObject({ mode: 0o40700, uid: 3, mtimeNs: 8n });
+    expect([...tree.root.children.keys()]).toEqual(["a"]);
+    expect(() => tree.addFile(file("", 1))).toThrow(/the root must be a directory/);
+  });
+
+  it("refuses what lies in a file of the same source", () => {
+    const tree = treeOf(file("f", 1));
+    expect(() => tree.addFile(file("f/b", 1))).toThrow(BuildError);
+    expect(() => tree.addFile(file("f/b", 1))).toThrow(/\/f is no directory/);
+    expect(() => tree.addFile(file("f/b/c", 1))).toThrow(/\/f\/b is no directory/);
+  });
+
+  it("puts a directory in the place of a file of another source, and a file in that of a directory", () => {
+    const tree = treeOf(file("f", 1), directory("d"), file("d/1", 1));
+    tree.beginSource();
+    tree.addFile(file("f/b", 2));
+    tree.addFile(file("d", 3));
+    expect(inodeAt(tree, "f/b").size).toBe(2);
+    expect(inodeAt(tree, "d").size).toBe(3);
+  });
+});
+
+describe("a repeated entry", () => {
+  it("takes the place of the first", () => {
+    const first = file("f", 1);
+    const other = file("l", 2);
+    const tree = treeOf(first, link("second", first), other);
+    tree.addFile(file("f", 3));
+    tree.addFile(symlink("l", "to"));
+    expect(inodeAt(tree, "f").size).toBe(3);
+    expect(inodeAt(tree, "second")).toBe(first.inode);
+    expect(first.inode.links).toBe(1);
+    expect(other.inode.links).toBe(0);
+  });
+
+  it("of a directory keeps what is in it", () => {
+    const xattrs = [{ name: "user.x", value: Uint8Array.of(1) }];
+    const tree = treeOf(directory("d", { mode: 0o755, xattrs }), file("d/f", 1));
+    tree.addFile(directory("d", { mode: 0o700, uid: 1, gid: 2, mtimeNs: 3n }));
+    expect(inodeAt(tree, "d")).toMatchObject({ mode: 0o40700, uid: 1, gid: 2, mtimeNs: 3n });
+    expect(inodeAt(tree, "d").xattrs).toEqual([]);
+    expect(inodeAt(tree, "d/f").size).toBe(1);
+    expect(inodeAt(tree, "d").links).toBe(1);
+  });
+
+  it("of another type takes all below it away, and the names of links with it", () => {
+    const linked = file("d/e/f", 1);
+    const tree = treeOf(directory("d"), directory("d/e"), linked, link("g", linked));
+    tree.addFile(symlink("d", "elsewhere"));
+    expect(linked.inode.links).toBe(1);
+    expect(inodeAt(tree, "d").body).toBe("elsewhere");
+  });
+});
+
+describe("a hard link", () => {
+  it("binds to what its target is at that moment", () => {
+    const tree = treeOf(file("a", 1));
+    tree.addLink(hardLink("b", "a"));
+    tree.addFile(file("a", 2));
+    tree.addLink(hardLink("c", "a"));
+    expect(inodeAt(tree, "b").size).toBe(1);
+    expect(inodeAt(tree, "b").links).toBe(1);
+    expect(inodeAt(tree, "c")).toBe(inodeAt(tree, "a"));
+    expect(inodeAt(tree, "c").links).toBe(2);
+  });
+
+  it("to a symlink is a name of the symlink, and parents of its target are followed", () => {
+    const tree = treeOf(directory("d"), symlink("d/l", "gone"), symlink("to-d", "d"));
+    tree.addLink(hardLink("x", "to-d/l"));
+    expect(inodeAt(tree, "x")).toBe(inodeAt(tree, "d/l"));
+    expect(inodeAt(tree, "x").links).toBe(2);
+  });
+
+  it("to itself changes nothing, and over another name replaces that", () => {
+    const tree = treeOf(file("a", 1), file("b", 2));
+    tree.addLink(hardLink("a", "a"));
+    expect(inodeAt(tree, "a").links).toBe(1);
+    const replaced = inodeAt(tree, "b");
+    tree.addLink(hardLink("b", "a"));
+    expect(inodeAt(tree, "b")).toBe(inodeAt(tree, "a"));
+    expect(replaced.links).toBe(0);
+  });
+
+  it("is refused where its target is missing, a directory, or the root", () => {
+    const tree = treeOf(directory("d"));
+    expect(() => tree.addLink(hardLink("a", "gone"))).toThrow(
+      "/a is a hard link to /gone, which is not there before it (the archive is incomplete)",
+    );
+    expect(() => tree.addLink(hardLink("a", "d"))).toThrow(/hard link to a directory, \/d/);
+    expect(() => tree.addLink(hardLink("a", ""))).toThrow(/hard link to a directory/);
+    expect(() => tree.addLink(hardLink("", "d"))).toThrow(/the root can't be a hard link/);
+  });
+});
+
+describe("a symlink on the way", () => {
+  it.each([
+    ["relative", "b"],
+    ["absolute", "/a/b"],
+    ["with dots", ".././a/./b"],
+    ["past the root", "../../../../a/b"],
+    ["through another", "../second"],
+  ])("leads inside the tree: %s", (_, target) => {
+    const tree = treeOf(
+      directory("a"),
+      directory("a/b"),
+      symlink("a/l", target),
+      symlink("second", "/a/b"),
+    );
+    tree.addFile(file("a/l/f", 1));
+    expect(inodeAt(tree, "a/b/f").size).toBe(1);
+    expect(inodeAt(tree, "a/l").body).toBe(target);
+  });
+
+  it("to nothing has what it leads to made", () => {
+    const tree = treeOf(symlink("l", "/x/gone/../y"));
+    tree.addFile(file("l/f", 1));
+    expect(inodeAt(tree, "x/y/f").size).toBe(1);
+    expect([...inodeAt(tree, "x").children.keys()]).toEqual(["y"]);
+  });
+
+  it("in a circle is refused", () => {
+    const tree = treeOf(symlink("a", "b"), symlink("b", "a"));
+    expect(() => tree.addFile(file("a/f", 1))).toThrow(/\/a leads through too many symlinks/);
+  });
+
+  it("is forgotten when it is replaced", () => {
+    const tree = treeOf(directory("d"), symlink("l", "d"), file("l/1", 1));
+    tree.addFile(directory("l"));
+    tree.addFile(file("l/2", 1));
+    expect([...inodeAt(tree, "d").children.keys()]).toEqual(["1"]);
+    expect([...inodeAt(tree, "l").children.keys()]).toEqual(["2"]);
   });
 });

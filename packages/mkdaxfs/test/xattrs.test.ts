@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { byteStringOfText, type Xattr } from "@daxfs/format";
 import { describe, expect, it, type TestContext } from "vitest";
 import { BuildError } from "../src/errors.js";
-import { belongsInImage, readXattrs } from "../src/sources/xattrs.js";
+import { readXattrs } from "../src/sources/xattrs.js";
 import { scratchDirectory } from "./support.js";
 
 const scratch = scratchDirectory();
@@ -136,13 +136,6 @@ describe("attributes", () => {
     for (const gone of [path, `${path}\xff`]) {
       expect(() => readXattrs([gone])).toThrow(BuildError);
       expect(() => readXattrs([gone])).toThrow(scratch("gone"));
-    }
-  });
-
-  it("of the build host's policy do not belong in images", () => {
-    expect(belongsInImage("security.selinux")).toBe(false);
-    for (const name of ["security.capability", "system.posix_acl_access", "user.selinux"]) {
-      expect(belongsInImage(name)).toBe(true);
     }
   });
 });

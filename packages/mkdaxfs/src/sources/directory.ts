@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: MIT
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { setImmediate as eventTurn } from "node:timers/promises";
-import { type ByteString, byteStringOfText, FILE_TYPE, type Xattr } from "@daxfs/format";
+import { type ByteString, byteStringOfText, FILE_TYPE } from "@daxfs/format";
 import { BuildError, described, describing, isSystemError } from "../errors.js";
 import { fsPath, type HostPath, joined, shown } from "../host-path.js";
-import type { Offer, WorkerPool } from "../jobs/pool.js";
+import type { Offer } from "../jobs/pool.js";
+import type { SourceContext } from "./context.js";
+import { joinPath } from "./entry-path.js";
 import { HAS_CONTENT, type Inspection, NO_CONTENT, SHOULD_BE_EMPTY } from "./inspect.js";
-import { type Device, FileInode, type Source, type SourceEntry, WholeFile } from "./source.js";
-import { belongsInImage } from "./xattrs.js";
+import {
+  type Device,
+  type FileEntry,
+  FileInode,
+  type Source,
+  type SourceEntry,
+  WholeFile,
+} from "./source.js";
 
 /** Entries that one task inspects. */
 const BATCH_SIZE = 512;
@@ -15,7 +23,7 @@ const BATCH_SIZE = 512;
 const BATCHES_AHEAD = 6;
 
 interface Batch {
-  readonly entries: SourceEntry[];
+  readonly entries: FileEntry[];
   readonly inspection: Offer<"inspect">;
   /** Set when the inspection is done, by either thread. */
   found?: Inspection;
@@ -27,26 +35,22 @@ interface Batch {
  */
 export class DirectorySource implements Source {
   readonly description: string;
-  readonly omittedXattrs = new Map<string, number>();
+  readonly isLayer = false;
   private readonly root: HostPath;
   /** Files with several names, by device and inode number. */
   private readonly linked = new Map<string, FileInode>();
-  private readonly severalNames = new Set<FileInode>();
-  /** Those of them that are in the count of omitted attributes. */
-  private readonly counted = new Set<FileInode>();
+  private listed = 0;
 
-  /**
-   * @param path the directory, or a symlink to it
-   * @param output the directory that the image is written to, which may not be part of the tree
-   */
+  /** @param path the directory, or a symlink to it */
   constructor(
     path: string,
-    private readonly pool: WorkerPool,
-    private readonly output: HostPath | undefined,
+    private readonly context: SourceContext,
   ) {
     this.root = byteStringOfText(path);
     this.description = shown(this.root);
   }
+
+  close(): void {}
 
   async *entries(): AsyncGenerator<readonly SourceEntry[]> {
     const ahead: Batch[] = [];
@@ -60,6 +64,7 @@ export class DirectorySource implements Source {
   /** Sees to the first batch that waits, and passes on those that are done. */
   private async *progress(ahead: Batch[]): AsyncGenerator<readonly SourceEntry[]> {
     await eventTurn();
+    this.context.signal.throwIfAborted();
     const first = ahead[0]!;
     // While the worker is at the first, this thread takes the last off its hands.
     if (first.found === undefined && !helpWithLast(ahead)) {
@@ -72,35 +77,22 @@ export class DirectorySource implements Source {
   }
 
   /** Puts what was learned of files into their entries. */
-  private completed(entries: SourceEntry[], found: Inspection): readonly SourceEntry[] {
+  private completed(entries: FileEntry[], found: Inspection): readonly SourceEntry[] {
     for (let i = 0; i < entries.length; i++) entries[i]!.inode.fingerprint = found.fingerprints[i]!;
-    for (const [index, all] of found.xattrs) {
-      const { inode } = entries[index]!;
-      const again = this.counted.has(inode);
-      const xattrs: Xattr[] = [];
-      for (const xattr of all) {
-        if (belongsInImage(xattr.name)) {
-          xattrs.push(xattr);
-        } else if (!again) {
-          if (this.severalNames.has(inode)) this.counted.add(inode);
-          const files = this.omittedXattrs.get(xattr.name) ?? 0;
-          this.omittedXattrs.set(xattr.name, files + 1);
-        }
-      }
-      // A further name of a file has read them again.
-      inode.xattrs = xattrs;
-    }
+    for (const [index, xattrs] of found.xattrs) entries[index]!.inode.xattrs = xattrs;
+    this.listed += entries.length;
+    this.context.report({ stage: "read", done: this.listed, total: undefined });
     return entries;
   }
 
   private *batches(): Generator<Batch> {
-    let entries: SourceEntry[] = [];
+    let entries: FileEntry[] = [];
     let paths: HostPath[] = [];
     const batch = (): Batch => {
       const contents = Uint8Array.from(entries, ({ inode }) => contentKind(inode));
       const offered: Batch = {
         entries,
-        inspection: this.pool.offer("inspect", { paths, contents }),
+        inspection: this.context.pool.offer("inspect", { paths, contents, xattrs: this.context.xattrs }),
       };
       offered.inspection.output.then(
         (found) => {
@@ -123,9 +115,10 @@ export class DirectorySource implements Source {
     yield batch();
   }
 
-  private *walk(): Generator<[HostPath, SourceEntry]> {
+  private *walk(): Generator<[HostPath, FileEntry]> {
     const pending: ByteString[] = [];
-    const output = this.output === undefined ? undefined : lstatOf(this.output);
+    const { outputDirectory, wanted } = this.context;
+    const output = outputDirectory === undefined ? undefined : lstatOf(outputDirectory);
     const refuseOutput = (path: HostPath, stats: BigIntStats) => {
       // By number, not by path: a bind mount has another path.
       if (stats.ino !== output?.ino || stats.dev !== output.dev) return;
@@ -136,7 +129,7 @@ export class DirectorySource implements Source {
     refuseOutput(this.root, rootStats);
     // The dot has xattrs read of a directory that is given as a symlink.
     const root = inodeOf(this.root, ".", rootStats);
-    yield [joined(this.root, "."), { directory: "", name: "", inode: root }];
+    yield [joined(this.root, "."), { kind: "file", directory: "", name: "", inode: root }];
     pending.push("");
     for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
       const path = directory === "" ? this.root : joined(this.root, directory);
@@ -145,13 +138,16 @@ export class DirectorySource implements Source {
         () => readdirSync(fsPath(path), "latin1"),
       );
       for (const name of names) {
+        const inTree = joinPath(directory, name);
+        if (!wanted(inTree)) continue;
         const child = joined(path, name);
         const stats = lstatOf(child);
+        if (!wanted(inTree, stats.isDirectory())) continue;
         const inode = this.inode(path, name, stats);
-        yield [child, { directory, name, inode }];
+        yield [child, { kind: "file", directory, name, inode }];
         if (inode.type === FILE_TYPE.DIRECTORY) {
           refuseOutput(child, stats);
-          pending.push(directory === "" ? name : `${directory}/${name}`);
+          pending.push(inTree);
         }
       }
     }
@@ -164,7 +160,6 @@ export class DirectorySource implements Source {
     if (inode === undefined) {
       inode = inodeOf(directory, name, stats);
       this.linked.set(key, inode);
-      this.severalNames.add(inode);
     }
     return inode;
   }
@@ -180,7 +175,7 @@ export class DirectorySource implements Source {
       throw described(() => `cannot read ${this.description}`, error);
     }
     if (!stats.isDirectory()) {
-      throw new BuildError(`${this.description}: not a directory (sources are directories)`);
+      throw new BuildError(`${this.description}: not a directory`);
     }
     return stats;
   }

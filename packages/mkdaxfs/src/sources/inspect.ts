@@ -13,6 +13,8 @@ export interface InspectOrder {
   readonly paths: readonly HostPath[];
   /** Per path: what to look at beside its attributes. */
   readonly contents: Uint8Array;
+  /** Whether to read attributes. */
+  readonly xattrs: boolean;
 }
 
 export const NO_CONTENT = 0;
@@ -56,5 +58,5 @@ export function inspectFiles(order: InspectOrder): Inspection {
     if (order.contents[i] === HAS_CONTENT) fingerprints[i] = fingerprintOf(path);
     if (order.contents[i] === SHOULD_BE_EMPTY) refuseContent(path);
   }
-  return { xattrs: readXattrs(order.paths), fingerprints };
+  return { xattrs: order.xattrs ? readXattrs(order.paths) : [], fingerprints };
 }

@@ -29,6 +29,23 @@ export class WholeFile implements Content {
   }
 }
 
+/** A part of a file of this machine: of an archive, or of what was unpacked from one. */
+export class FileStretch implements Content {
+  /**
+   * @param directory of the file that holds it; one string for all stretches of a file
+   * @param offset bytes from the start of that file
+   */
+  constructor(
+    readonly directory: HostPath,
+    readonly name: ByteString,
+    readonly offset: number,
+  ) {}
+
+  get whole(): boolean {
+    return false;
+  }
+}
+
 /** The path of the file that holds a content. */
 export function contentPath(content: Content): HostPath {
   return joined(content.directory, content.name);
@@ -52,6 +69,8 @@ const NO_XATTRS: readonly Xattr[] = [];
 export class FileInode {
   /** Names that it has in the tree. */
   links = 0;
+  /** Number of the source that last gave it a name. */
+  layer = 0;
   xattrs: readonly Xattr[] = NO_XATTRS;
   /**
    * A checksum of the start of a regular file's content, which differs for most contents that do:
@@ -61,11 +80,11 @@ export class FileInode {
 
   constructor(
     /** File type and permissions, as st_mode. */
-    readonly mode: number,
-    readonly uid: number,
-    readonly gid: number,
+    public mode: number,
+    public uid: number,
+    public gid: number,
     /** Nanoseconds since 1970. */
-    readonly mtimeNs: bigint,
+    public mtimeNs: bigint,
     /** Bytes of a regular file, 0 for all else. */
     readonly size: number,
     /**
@@ -86,8 +105,9 @@ export class FileInode {
   }
 }
 
-/** One name in a source's tree. */
-export interface SourceEntry {
+/** One name in a source's tree. A directory source gives it with `directory` already clean. */
+export interface FileEntry {
+  readonly kind: "file";
   /** Path of the directory that holds it, from the tree's root; "" for what lies in the root. */
   readonly directory: ByteString;
   /** "" for the root itself. */
@@ -96,15 +116,34 @@ export interface SourceEntry {
   readonly inode: FileInode;
 }
 
-/** A tree that can be read once, entry by entry; a directory comes before what it holds. */
+/** A further name of a file, given by the path that the file has at that moment. */
+export interface LinkEntry {
+  readonly kind: "link";
+  readonly directory: ByteString;
+  readonly name: ByteString;
+  /** Path of the file in the tree, clean, from its root. */
+  readonly target: ByteString;
+  /** Nanoseconds since 1970: what the archive says; for parents that have to be made. */
+  readonly mtimeNs: bigint;
+}
+
+export type SourceEntry = FileEntry | LinkEntry;
+
+/** A tree that can be read once, entry by entry. */
 export interface Source {
   /** For messages. */
   readonly description: string;
   /**
-   * Entries in batches, so that large trees don't pay for a promise each.
+   * Whether it is a layer: names that begin with `.wh.` are whiteouts, as the OCI image
+   * specification has them. Elsewhere they are names like any other.
+   */
+  readonly isLayer: boolean;
+  /**
+   * Entries in batches, so that large trees don't pay for a promise each. Their contents stay
+   * readable until `close`.
    * @throws BuildError
    */
   entries(): AsyncIterable<readonly SourceEntry[]>;
-  /** What was left out by a rule and should be said: attribute name -> number of files. */
-  readonly omittedXattrs: ReadonlyMap<string, number>;
+  /** Gives back what the contents lie in; called once the image is written, or has failed. */
+  close(): void;
 }

@@ -120,11 +120,3 @@ function parseGetfattr(output: string): Xattr[] {
   }
   return xattrs;
 }
-
-/**
- * Whether an attribute belongs into images. Labels of SELinux say what the policy of the build
- * host thinks of a file, and would be wrong or refused anywhere else.
- */
-export function belongsInImage(name: string): boolean {
-  return name !== "security.selinux";
-}

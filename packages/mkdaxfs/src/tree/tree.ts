@@ -1,47 +1,220 @@
 // SPDX-License-Identifier: MIT
-import { type ByteString, printable } from "@daxfs/format";
+import { type ByteString, FILE_TYPE, printable } from "@daxfs/format";
 import { BuildError } from "../errors.js";
-import type { Children, FileInode, SourceEntry } from "../sources/source.js";
+import { joinPath } from "../sources/entry-path.js";
+import { type FileEntry, FileInode, type LinkEntry } from "../sources/source.js";
 
-/** The merged tree of all sources, in memory, its contents still where the sources have them. */
+/** Symlinks that are followed to find a directory, as many as Linux follows. */
+const SYMLINKS_MAX = 40;
+
+/** A directory on the way from the root, or one that is not there yet. */
+interface Step {
+  readonly name: ByteString;
+  readonly inode: FileInode | undefined;
+}
+
+/**
+ * The merged tree of all sources, in memory, its contents still where the sources have them. What
+ * is added later replaces what was there; a directory over a directory takes over its children.
+ */
 export class Tree {
   private rootInode: FileInode | undefined;
+  /** Which source is being merged: an inode remembers the last that gave it a name. */
+  private layer = 0;
   // Entries come a directory at a time, so the last one found is nearly always the next one asked.
   private lastPath: ByteString = "";
-  private lastChildren: Children | undefined;
+  private lastDirectory: FileInode | undefined;
 
-  /** @throws BuildError when no source gave a root. */
+  /** The root; an empty one where no source had anything. */
   get root(): FileInode {
-    if (this.rootInode === undefined) throw new BuildError("the source has no root directory");
+    this.rootInode ??= this.newRoot(0n);
     return this.rootInode;
   }
 
+  /** Whether nothing has been added yet. */
+  get isEmpty(): boolean {
+    return this.rootInode === undefined;
+  }
+
+  /** What is added from here on belongs to the next source. */
+  beginSource(): void {
+    this.layer++;
+  }
+
   /**
-   * Puts an entry in its place.
-   * @throws BuildError when its directory has not come before it.
+   * Puts a file in its place.
+   * @throws BuildError when it can't be there.
    */
-  add(entry: SourceEntry): void {
-    entry.inode.links++;
-    if (entry.name === "") {
-      this.rootInode = entry.inode;
-      this.lastChildren = undefined;
+  addFile({ directory, name, inode }: FileEntry): void {
+    if (name === "") {
+      this.replaceRoot(inode);
+      return;
+    }
+    const parent = this.directoryAt(directory, inode.mtimeNs);
+    const existing = parent.children.get(name);
+    if (inode.body instanceof Map && existing?.body instanceof Map) {
+      takeOver(existing, inode);
+      existing.layer = this.layer;
+      return;
+    }
+    this.put(parent, name, inode, existing);
+  }
+
+  /**
+   * Gives a further name to the file that has another one now.
+   * @param otherwise the file to take where that name is not there
+   * @throws BuildError when there is no such file, or it is a directory.
+   */
+  addLink(entry: LinkEntry, otherwise?: FileInode): void {
+    const shown = `/${printable(joinPath(entry.directory, entry.name))}`;
+    if (entry.name === "") throw new BuildError("/: the root can't be a hard link");
+    const inode = this.find(entry.target) ?? otherwise;
+    if (inode === undefined) {
+      throw new BuildError(
+        `${shown} is a hard link to /${printable(entry.target)}, which is not there before it ` +
+          "(the archive is incomplete)",
+      );
+    }
+    if (inode.body instanceof Map) {
+      throw new BuildError(`${shown} is a hard link to a directory, /${printable(entry.target)}`);
+    }
+    const parent = this.directoryAt(entry.directory, entry.mtimeNs);
+    const existing = parent.children.get(entry.name);
+    if (existing !== inode) this.put(parent, entry.name, inode, existing);
+  }
+
+  /** What a path leads to; symlinks are followed but for the last part. */
+  find(path: ByteString): FileInode | undefined {
+    const slash = path.lastIndexOf("/");
+    const name = path.slice(slash + 1);
+    if (name === "") return this.root;
+    const parent = this.walk(slash < 0 ? "" : path.slice(0, slash)).at(-1)?.inode;
+    return parent?.body instanceof Map ? parent.body.get(name) : undefined;
+  }
+
+  /** The directory that a path leads to, all symlinks followed; undefined where there is none. */
+  findDirectory(path: ByteString): FileInode | undefined {
+    const inode = this.walk(path).at(-1)?.inode;
+    return inode?.body instanceof Map ? inode : undefined;
+  }
+
+  /** Removes a name and all below it. */
+  remove(parent: FileInode, name: ByteString): void {
+    const inode = parent.children.get(name);
+    if (inode === undefined) return;
+    parent.children.delete(name);
+    this.release(inode);
+  }
+
+  /**
+   * The directory that a path leads to, symlinks followed inside the tree; what is missing of it
+   * is made.
+   * @param mtimeNs for directories that have to be made
+   * @throws BuildError when something else is in the way.
+   */
+  directoryAt(path: ByteString, mtimeNs: bigint): FileInode {
+    if (this.lastDirectory !== undefined && this.lastPath === path) return this.lastDirectory;
+    this.rootInode ??= this.newRoot(mtimeNs);
+    const steps = this.walk(path);
+    let directory = this.rootInode;
+    for (const { name, inode } of steps.slice(1)) {
+      if (inode?.body instanceof Map) {
+        directory = inode;
+        continue;
+      }
+      // A file of a lower layer makes room, as it does where each layer is a directory of overlayfs.
+      if (inode !== undefined && inode.layer === this.layer) {
+        throw new BuildError(
+          `/${printable(path)} is no directory, and the same source has entries in it`,
+        );
+      }
+      const made = new FileInode(FILE_TYPE.DIRECTORY | 0o755, 0, 0, mtimeNs, 0, new Map());
+      this.put(directory, name, made, inode);
+      directory = made;
+    }
+    this.lastPath = path;
+    this.lastDirectory = directory;
+    return directory;
+  }
+
+  /**
+   * Follows a path from the root. Where something is missing the rest is taken as it is spelled.
+   * @returns the steps from the root on, which is the first
+   * @throws BuildError for a loop of symlinks.
+   */
+  private walk(path: ByteString): Step[] {
+    const root: Step = { name: "", inode: this.root };
+    let steps: Step[] = [root];
+    const rest = path.split("/").reverse();
+    let symlinks = 0;
+    for (let name = rest.pop(); name !== undefined; name = rest.pop()) {
+      if (name === "" || name === ".") continue;
+      if (name === "..") {
+        if (steps.length > 1) steps.pop();
+        continue;
+      }
+      const directory = steps.at(-1)?.inode;
+      const inode = directory?.body instanceof Map ? directory.body.get(name) : undefined;
+      if (inode?.type !== FILE_TYPE.SYMLINK) {
+        steps.push({ name, inode });
+        continue;
+      }
+      if (++symlinks > SYMLINKS_MAX) {
+        throw new BuildError(`/${printable(path)} leads through too many symlinks, or in a circle`);
+      }
+      const target = inode.body as ByteString;
+      if (target.startsWith("/")) steps = [root];
+      rest.push(...target.split("/").reverse());
+    }
+    return steps;
+  }
+
+  private newRoot(mtimeNs: bigint): FileInode {
+    const root = new FileInode(FILE_TYPE.DIRECTORY | 0o755, 0, 0, mtimeNs, 0, new Map());
+    root.links = 1;
+    return root;
+  }
+
+  private replaceRoot(inode: FileInode): void {
+    if (!(inode.body instanceof Map)) throw new BuildError("/: the root must be a directory");
+    if (this.rootInode === undefined) {
+      inode.links = 1;
+      this.rootInode = inode;
     } else {
-      this.childrenOf(entry.directory).set(entry.name, entry.inode);
+      takeOver(this.rootInode, inode);
     }
   }
 
-  private childrenOf(path: ByteString): Children {
-    if (this.lastChildren !== undefined && this.lastPath === path) return this.lastChildren;
-    let inode: FileInode | undefined = this.root;
-    for (const name of path.split("/")) {
-      if (name === "") continue;
-      inode = inode?.body instanceof Map ? inode.body.get(name) : undefined;
-    }
-    if (!(inode?.body instanceof Map)) {
-      throw new BuildError(`/${printable(path)} is not a directory of the tree`);
-    }
-    this.lastPath = path;
-    this.lastChildren = inode.body;
-    return inode.body;
+  private put(
+    parent: FileInode,
+    name: ByteString,
+    inode: FileInode,
+    existing: FileInode | undefined,
+  ): void {
+    inode.links++;
+    inode.layer = this.layer;
+    parent.children.set(name, inode);
+    // Afterwards, so that a file which is put where it is already keeps its name.
+    if (existing !== undefined) this.release(existing);
   }
+
+  /** Takes a name away from a file, or from all that a directory holds. */
+  private release(inode: FileInode): void {
+    // What was found before may have led through it.
+    this.lastDirectory = undefined;
+    const pending = [inode];
+    for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+      at.links--;
+      if (at.body instanceof Map) for (const child of at.body.values()) pending.push(child);
+    }
+  }
+}
+
+/** A directory over a directory: all but the children. */
+function takeOver(existing: FileInode, inode: FileInode): void {
+  existing.mode = inode.mode;
+  existing.uid = inode.uid;
+  existing.gid = inode.gid;
+  existing.mtimeNs = inode.mtimeNs;
+  existing.xattrs = inode.xattrs;
 }

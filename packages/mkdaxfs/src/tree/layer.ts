@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+/** Merging one source into the tree, with the whiteouts of the OCI image specification. */
+import { type ByteString, byteStringOfText, bytesOf, FILE_TYPE, printable } from "@daxfs/format";
+import { BuildError } from "../errors.js";
+import { joinPath } from "../sources/entry-path.js";
+import { FileInode, type LinkEntry, type SourceEntry } from "../sources/source.js";
+import type { Tree } from "./tree.js";
+
+const WHITEOUT = ".wh.";
+const OPAQUE = ".wh..wh..opq";
+/** Names that AUFS kept for itself, and that old layers carry along. */
+const AUFS = ".wh..wh.";
+
+/** A whiteout of one name, or with the name "" of all that a directory holds. */
+interface Whiteout {
+  readonly directory: ByteString;
+  readonly name: ByteString;
+  readonly mtimeNs: bigint;
+}
+
+/** What becomes of whiteouts: see the option of a build. */
+export type WhiteoutMode = "literal" | "apply" | "overlay";
+
+/**
+ * Merges one source. Whiteouts act on what lower layers hold, whatever their place among the
+ * entries of their own layer: so they go first, and entries wait until all have been seen.
+ * (layer.md of the OCI image specification, "Whiteouts" and "Opaque Whiteout")
+ */
+export class Layer {
+  private readonly whiteouts: Whiteout[] = [];
+  private readonly waiting: SourceEntry[] = [];
+  /** Where nothing lies below there is nothing to wait for. */
+  private readonly waits: boolean;
+  private checkedDirectory: ByteString = "";
+
+  /** @param warn gets a line about what is left out. */
+  constructor(
+    private readonly tree: Tree,
+    private readonly mode: WhiteoutMode,
+    private readonly warn: (text: string) => void,
+  ) {
+    this.waits = mode === "apply" && !tree.isEmpty;
+    tree.beginSource();
+  }
+
+  /** @throws BuildError for an entry that can't be where it says. */
+  add(entry: SourceEntry): void {
+    if (this.mode !== "literal" && this.takeWhiteout(entry)) return;
+    if (this.waits) this.waiting.push(entry);
+    else this.merge(entry);
+  }
+
+  /**
+   * Merges what has waited.
+   * @returns what is to be kept as overlayfs marks it
+   * @throws BuildError
+   */
+  finish(): OverlayMarkers {
+    if (this.mode === "overlay") return new OverlayMarkers(this.tree, this.whiteouts);
+    const targets = this.linkTargets();
+    if (this.waits) this.applyWhiteouts();
+    for (const entry of this.waiting) this.merge(entry, targets.get(entry));
+    return new OverlayMarkers(this.tree, []);
+  }
+
+  private merge(entry: SourceEntry, target?: FileInode): void {
+    if (entry.kind === "file") this.tree.addFile(entry);
+    else this.tree.addLink(entry, target);
+  }
+
+  /** Whether an entry is a whiteout, of whatever type. */
+  private takeWhiteout(entry: SourceEntry): boolean {
+    const { directory, name } = entry;
+    if (directory !== this.checkedDirectory) {
+      if (this.isInsideAufs(entry)) return true;
+      this.checkedDirectory = directory;
+    }
+    if (!name.startsWith(WHITEOUT)) return false;
+    const mtimeNs = entry.kind === "file" ? entry.inode.mtimeNs : entry.mtimeNs;
+    const shown = `/${printable(joinPath(directory, name))}`;
+    if (name === OPAQUE) {
+      this.whiteouts.push({ directory, name: "", mtimeNs });
+      return true;
+    }
+    if (name.startsWith(AUFS)) {
+      this.warn(`left out ${shown}, which AUFS kept for itself`);
+      return true;
+    }
+    const hidden = name.slice(WHITEOUT.length);
+    if (hidden === "" || hidden === "." || hidden === "..") {
+      throw new BuildError(`${shown}: a whiteout of no name (the layer is broken)`);
+    }
+    this.whiteouts.push({ directory, name: hidden, mtimeNs });
+    return true;
+  }
+
+  /** @throws BuildError for an entry inside any other whiteout, which has nothing inside. */
+  private isInsideAufs({ directory, name }: SourceEntry): boolean {
+    if (!directory.includes(WHITEOUT)) return false;
+    const parent = directory.split("/").find((part) => part.startsWith(WHITEOUT));
+    if (parent === undefined) return false;
+    const shown = `/${printable(joinPath(directory, name))}`;
+    if (!parent.startsWith(AUFS) || parent === OPAQUE) {
+      throw new BuildError(`${shown} lies inside a whiteout (the layer is broken)`);
+    }
+    return true;
+  }
+
+  /**
+   * What hard links lead to before whiteouts are applied: a layer may link to a file of a lower one
+   * and remove the name that it had there.
+   */
+  private linkTargets(): Map<SourceEntry, FileInode> {
+    const targets = new Map<SourceEntry, FileInode>();
+    if (this.whiteouts.length === 0) return targets;
+    for (const entry of this.waiting) {
+      if (entry.kind !== "link") continue;
+      const inode = this.tree.find((entry as LinkEntry).target);
+      if (inode !== undefined) targets.set(entry, inode);
+    }
+    return targets;
+  }
+
+  private applyWhiteouts(): void {
+    if (this.whiteouts.length === 0) return;
+    const directories = new Set<ByteString>();
+    for (const entry of this.waiting) {
+      if (entry.kind !== "file" || !(entry.inode.body instanceof Map)) continue;
+      directories.add(joinPath(entry.directory, entry.name));
+    }
+    for (const whiteout of this.whiteouts) this.apply(whiteout, directories);
+  }
+
+  /** @param directories that the layer itself has */
+  private apply({ directory, name }: Whiteout, directories: ReadonlySet<ByteString>): void {
+    // A directory of the layer takes the place of a symlink below it, which then leads nowhere.
+    for (let end = directory.length; end > 0; end = directory.lastIndexOf("/", end - 1)) {
+      const path = directory.slice(0, end);
+      const below = directories.has(path) ? this.tree.find(path) : undefined;
+      if (below !== undefined && !(below.body instanceof Map)) return;
+    }
+    const parent = this.tree.findDirectory(directory);
+    if (parent === undefined) return;
+    const names = name === "" ? [...parent.children.keys()] : [name];
+    for (const hidden of names) this.tree.remove(parent, hidden);
+  }
+}
+
+/** Mode and number of the device that overlayfs takes for a whiteout. */
+const WHITEOUT_DEVICE = { major: 0, minor: 0 };
+const OPAQUE_XATTR = { name: byteStringOfText("trusted.overlay.opaque"), value: bytesOf("y") };
+
+/**
+ * Whiteouts as overlayfs marks them (Documentation/filesystems/overlayfs.rst, "whiteouts and opaque
+ * directories"). They are placed when owners, times and attributes of all else are settled.
+ */
+export class OverlayMarkers {
+  constructor(
+    private readonly tree: Tree,
+    private readonly whiteouts: readonly Whiteout[],
+  ) {}
+
+  /** @throws BuildError */
+  place(): void {
+    for (const { directory, name, mtimeNs } of this.whiteouts) {
+      const parent = this.tree.directoryAt(directory, mtimeNs);
+      const existing = name === "" ? parent : parent.children.get(name);
+      if (existing === undefined) {
+        const mode = FILE_TYPE.CHARACTER_DEVICE;
+        const inode = new FileInode(mode, 0, 0, mtimeNs, 0, WHITEOUT_DEVICE);
+        this.tree.addFile({ kind: "file", directory, name, inode });
+      } else if (existing.body instanceof Map) {
+        // Made again in the layer that removed it: nothing below shines through.
+        const others = existing.xattrs.filter((xattr) => xattr.name !== OPAQUE_XATTR.name);
+        existing.xattrs = [...others, OPAQUE_XATTR];
+      }
+    }
+  }
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+import { FILE_TYPE } from "@daxfs/format";
+import { describe, expect, it } from "vitest";
+import { BuildError } from "../src/errors.js";
+import type { SourceEntry } from "../src/sources/source.js";
+import { Layer, type WhiteoutMode } from "../src/tree/layer.js";
+import { Tree } from "../src/tree/tree.js";
+import { directory, file, hardLink, inodeAt, symlink } from "./support.js";
+
+const warnings: string[] = [];
+
+/** Merges layers, the lowest first. */
+function merged(...layers: readonly (readonly SourceEntry[])[]): Tree {
+  const tree = new Tree();
+  for (const layer of layers) merge(tree, layer, "apply");
+  return tree;
+}
+
+function merge(tree: Tree, entries: readonly SourceEntry[], mode: WhiteoutMode) {
+  const layer = new Layer(tree, mode, (text) => warnings.push(text));
+  for (const entry of entries) layer.add(entry);
+  return layer.finish();
+}
+
+/** All paths of a tree with the sizes of files. */
+function paths(tree: Tree): string[] {
+  const found: string[] = [];
+  const pending: [string, typeof tree.root][] = [["", tree.root]];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    for (const [name, inode] of next[1].children) {
+      const path = `${next[0]}${name}`;
+      if (inode.body instanceof Map) pending.push([`${path}/`, inode]);
+      found.push(inode.size > 0 ? `${path}=${inode.size}` : path);
+    }
+  }
+  return found.sort();
+}
+
+const whiteout = (path: string) => file(path.replace(/[^/]*$/, ".wh.$&"), 0);
+const opaque = (path: string) => file(`${path}/.wh..wh..opq`, 0);
+
+const lower = () => [
+  directory("d", { mode: 0o700, mtimeNs: 1n }),
+  file("d/1", 1),
+  file("d/2", 2),
+  directory("d/e"),
+  file("d/e/3", 3),
+  file("f", 4),
+];
+
+describe("a whiteout", () => {
+  it("removes a file, or a directory and all below", () => {
+    expect(paths(merged(lower(), [whiteout("f"), whiteout("d/e")]))).toEqual([
+      "d",
+      "d/1=1",
+      "d/2=2",
+    ]);
+    expect(paths(merged(lower(), [whiteout("d")]))).toEqual(["f=4"]);
+  });
+
+  it("leaves alone what its own layer has, whatever the order", () => {
+    const own = [file("f", 5), whiteout("f"), whiteout("d"), directory("d"), file("d/9", 9)];
+    const expected = ["d", "d/9=9", "f=5"];
+    expect(paths(merged(lower(), own))).toEqual(expected);
+    expect(paths(merged(lower(), [...own].reverse()))).toEqual(expected);
+  });
+
+  it("of a directory that its layer has entries in makes it anew", () => {
+    for (const order of [
+      [file("d/9", 9, { mtimeNs: 7n }), whiteout("d")],
+      [whiteout("d"), file("d/9", 9, { mtimeNs: 7n })],
+    ]) {
+      const tree = merged(lower(), order);
+      expect(paths(tree)).toEqual(["d", "d/9=9", "f=4"]);
+      expect(inodeAt(tree, "d")).toMatchObject({ mode: 0o40755, mtimeNs: 7n });
+    }
+  });
+
+  it("does nothing where there is nothing, in a layer alone too", () => {
+    expect(paths(merged([whiteout("gone"), whiteout("no/where"), file("a", 1)]))).toEqual(["a=1"]);
+    expect(paths(merged(lower(), [whiteout("gone"), whiteout("f/x"), opaque("no")]))).toEqual(
+      paths(merged(lower())),
+    );
+  });
+
+  it("in the lowest layer leaves alone what its own layer has", () => {
+    expect(paths(merged([file("a", 1), whiteout("a")]))).toEqual(["a=1"]);
+  });
+
+  it("is one as a hard link, a directory or a symlink too", () => {
+    const link = hardLink(".wh.f", "d/1");
+    expect(paths(merged(lower(), [link]))).not.toContain("f=4");
+    expect(paths(merged(lower(), [directory(".wh.f")]))).not.toContain("f=4");
+    expect(paths(merged(lower(), [symlink(".wh.f", "x")]))).not.toContain("f=4");
+  });
+
+  it("of one name of a file leaves the others", () => {
+    const tree = merged([file("a", 1), hardLink("b", "a")], [whiteout("a")]);
+    expect(paths(tree)).toEqual(["b=1"]);
+    expect(inodeAt(tree, "b").links).toBe(1);
+  });
+
+  it("lets its layer link to what it removes", () => {
+    for (const order of [
+      [hardLink("g", "f"), whiteout("f")],
+      [whiteout("f"), hardLink("g", "f")],
+    ]) {
+      const tree = merged(lower(), order);
+      expect(inodeAt(tree, "g").size).toBe(4);
+      expect(inodeAt(tree, "g").links).toBe(1);
+      expect(paths(tree)).not.toContain("f=4");
+    }
+  });
+
+  it("follows symlinks of lower layers to its directory, not those that its layer replaces", () => {
+    const base = [...lower(), symlink("l", "d")];
+    expect(paths(merged(base, [whiteout("l/1")]))).not.toContain("d/1=1");
+    const replaced = merged(base, [directory("l"), whiteout("l/1"), opaque("l"), file("l/5", 5)]);
+    expect(paths(replaced)).toContain("d/1=1");
+    expect(paths(replaced)).toContain("l/5=5");
+  });
+
+  it.each([".wh.", "d/.wh.", ".wh..", ".wh..."])("without a name is refused: %s", (path) => {
+    const broken = { ...file("x", 0), directory: path.includes("/") ? "d" : "" };
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    expect(() => merged([{ ...broken, name }])).toThrow(BuildError);
+    expect(() => merged([{ ...broken, name }])).toThrow(`/${path}: a whiteout of no name`);
+  });
+
+  it("has nothing inside", () => {
+    expect(() => merged([file(".wh.d/f", 1)])).toThrow("/.wh.d/f lies inside a whiteout");
+  });
+
+  it("is a name like any other where the source is no layer", () => {
+    const tree = new Tree();
+    merge(tree, lower(), "literal");
+    merge(tree, [file(".wh.f", 1), file("x/.wh..wh..opq", 2)], "literal");
+    expect(paths(tree)).toEqual(expect.arrayContaining([".wh.f=1", "f=4", "x/.wh..wh..opq=2"]));
+  });
+});
+
+describe("names that only look like whiteouts", () => {
+  it.each(["x.wh.y", ".whatever", ".wh", "d/.whx"])("are kept: %s", (path) => {
+    expect(paths(merged([file(path, 1)]))).toContain(`${path}=1`);
+  });
+});
+
+describe("what AUFS kept for itself", () => {
+  it("is left out, and that is said", () => {
+    warnings.length = 0;
+    const entries = [
+      directory(".wh..wh.plnk"),
+      file(".wh..wh.plnk/1.2", 1),
+      file(".wh..wh.aufs", 0),
+    ];
+    expect(paths(merged([...entries, file("a", 1)]))).toEqual(["a=1"]);
+    expect(warnings).toEqual([
+      "left out /.wh..wh.plnk, which AUFS kept for itself",
+      "left out /.wh..wh.aufs, which AUFS kept for itself",
+    ]);
+  });
+});
+
+describe("an opaque marker", () => {
+  it("hides what lower layers have in its directory, not what its own has, whatever the order", () => {
+    const own = [directory("d", { mode: 0o755 }), file("d/1", 9), opaque("d")];
+    for (const order of [own, [...own].reverse()]) {
+      const tree = merged(lower(), order);
+      expect(paths(tree)).toEqual(["d", "d/1=9", "f=4"]);
+      expect(inodeAt(tree, "d").mode).toBe(0o40755);
+    }
+  });
+
+  it("leaves the directory itself where its layer has no entry for it", () => {
+    const tree = merged(lower(), [opaque("d")]);
+    expect(paths(tree)).toEqual(["d", "f=4"]);
+    expect(inodeAt(tree, "d")).toMatchObject({ mode: 0o40700, mtimeNs: 1n });
+  });
+
+  it("in the root hides everything", () => {
+    expect(paths(merged(lower(), [file(".wh..wh..opq", 0), file("a", 1)]))).toEqual(["a=1"]);
+  });
+});
+
+describe("layers over each other", () => {
+  it("turn a directory into a file and back", () => {
+    const tree = merged(lower(), [file("d", 7)], [directory("d"), file("d/8", 8)]);
+    expect(paths(tree)).toEqual(["d", "d/8=8", "f=4"]);
+  });
+
+  it("keep the content that a link was bound to", () => {
+    const tree = merged([file("a", 1), hardLink("b", "a")], [file("a", 2)], [whiteout("a")]);
+    expect(paths(tree)).toEqual(["b=1"]);
+  });
+
+  it("may link to a file of a lower one", () => {
+    const tree = merged(lower(), [hardLink("g", "d/2")]);
+    expect(inodeAt(tree, "g")).toBe(inodeAt(tree, "d/2"));
+  });
+});
+
+describe("whiteouts that are kept", () => {
+  const overlay = (...entries: readonly SourceEntry[]) => {
+    const tree = new Tree();
+    merge(tree, entries, "overlay").place();
+    return tree;
+  };
+
+  it("become devices of number 0:0", () => {
+    const inode = inodeAt(overlay(directory("d"), whiteout("d/x")), "d/x");
+    expect(inode.mode).toBe(FILE_TYPE.CHARACTER_DEVICE);
+    expect(inode.body).toEqual({ major: 0, minor: 0 });
+    expect(inode.links).toBe(1);
+  });
+
+  it("leave what the layer has in their place, and make a directory there opaque", () => {
+    const tree = overlay(file("f", 1), whiteout("f"), whiteout("d"), directory("d"));
+    expect(inodeAt(tree, "f").size).toBe(1);
+    expect(inodeAt(tree, "d").xattrs).toEqual([
+      { name: "trusted.overlay.opaque", value: Buffer.from("y") },
+    ]);
+  });
+
+  it("make directories opaque, and missing ones as well", () => {
+    const tree = overlay(directory("d"), opaque("d"), opaque("e/g"), whiteout("h/i"));
+    expect(inodeAt(tree, "d").xattrs).toHaveLength(1);
+    expect(inodeAt(tree, "e/g").xattrs).toHaveLength(1);
+    expect(inodeAt(tree, "h").xattrs).toHaveLength(0);
+    expect(inodeAt(tree, "h/i").type).toBe(FILE_TYPE.CHARACTER_DEVICE);
+  });
+});
