@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+
+import { BitWindow, Bzip2Fault, OutOfBits } from "./bzip2-bits.js";
+import { BlockDecoder } from "./bzip2-block.js";
+import { cutShort, damaged } from "./damage.js";
+
+// There is an own decoder because unbzip2-stream takes several times as long, and never ends with
+// some damaged data: that of a run whose length overflows.
+
+/** "BZh", what a block begins with, and what stands in place of a last one. */
+const MAGIC = 0x425a68;
+const BLOCK_MAGIC = [0x314159, 0x265359] as const;
+const END_MAGIC = [0x177245, 0x385090] as const;
+
+/** More bytes than any block takes: 18002 groups of 50 codes of 20 bits, and what precedes them. */
+const BLOCK_INPUT_MAX = 2_500_000;
+const OUTPUT_SIZE = 256 * 1024;
+
+/**
+ * Unpacks bzip2 data: any number of streams.
+ * @throws BuildError
+ */
+export async function* bunzip2(
+  stream: AsyncIterable<Uint8Array>,
+  what: string,
+): AsyncGenerator<Uint8Array> {
+  const decoder = new StreamDecoder();
+  let ended = false;
+  try {
+    for await (const chunk of stream) yield* decoder.decode(chunk);
+    ended = true;
+    yield* decoder.finish();
+  } catch (error) {
+    if (error instanceof Bzip2Fault) throw damaged(what, "bzip2", error.message);
+    if (!(error instanceof OutOfBits)) throw error;
+    throw ended ? cutShort(what, "bzip2") : damaged(what, "bzip2", "a block has no end");
+  }
+}
+
+class StreamDecoder {
+  private readonly window = new BitWindow(BLOCK_INPUT_MAX);
+  private readonly block = new BlockDecoder(this.window);
+  /** Bytes that a block of this stream unpacks to, before runs are; 0 between streams. */
+  private blockSize = 0;
+  private checksum = 0;
+
+  /** Unpacks as many blocks as surely are there as a whole. */
+  *decode(chunk: Uint8Array): Generator<Uint8Array> {
+    for (let at = 0; at < chunk.length; ) {
+      at += this.window.add(chunk.subarray(at));
+      while (this.window.length >= BLOCK_INPUT_MAX) yield* this.step();
+    }
+  }
+
+  /** Unpacks the rest. */
+  *finish(): Generator<Uint8Array> {
+    while (this.blockSize > 0 || this.window.length > 0) yield* this.step();
+  }
+
+  /** Takes the start of a stream, or a block, or the end of a stream. */
+  private *step(): Generator<Uint8Array> {
+    const { window } = this;
+    if (this.blockSize === 0) {
+      if (window.bits(24) !== MAGIC) throw new Bzip2Fault("something else follows it");
+      const level = window.bits(8) - 0x30;
+      if (level < 1 || level > 9) throw new Bzip2Fault("its block size is unknown");
+      this.blockSize = level * 100_000;
+      this.checksum = 0;
+      return;
+    }
+    const magic = [window.bits(24), window.bits(24)];
+    if (magic[0] === BLOCK_MAGIC[0] && magic[1] === BLOCK_MAGIC[1]) {
+      yield* this.blockBytes();
+    } else if (magic[0] === END_MAGIC[0] && magic[1] === END_MAGIC[1]) {
+      if (window.bits(32) !== this.checksum) throw new Bzip2Fault("its checksum is wrong");
+      window.alignToByte();
+      this.blockSize = 0;
+    } else {
+      throw new Bzip2Fault("a block has no start");
+    }
+  }
+
+  private *blockBytes(): Generator<Uint8Array> {
+    const { block } = this;
+    const expected = block.read(this.blockSize);
+    while (!block.done) {
+      const output = new Uint8Array(OUTPUT_SIZE);
+      yield output.subarray(0, block.unpack(output));
+    }
+    if (block.checksum !== expected) throw new Bzip2Fault("the checksum of a block is wrong");
+    this.checksum = (((this.checksum << 1) | (this.checksum >>> 31)) ^ expected) >>> 0;
+  }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+import { readdirSync, type Stats, statSync } from "node:fs";
+import type { ByteString } from "@daxfs/format";
+import { described, describing, isSystemError } from "../../errors.js";
+import { fsPath, type HostPath, joined, shown } from "../../host-path.js";
+import type { ByteInput } from "../byte-input.js";
+import { indexTar, type TarMember } from "../tar/index-tar.js";
+
+/** A file, or a stretch of one. */
+export type FileInput = Extract<ByteInput, { kind: "file" }>;
+
+/** The files of an image that lies in a directory or in an archive. */
+export interface ImageFiles {
+  /** For messages: the path of the directory or archive. */
+  readonly description: string;
+  /** Names in its root. */
+  readonly rootNames: readonly ByteString[];
+  /**
+   * The regular file at a clean path, or that a symlink there leads to; undefined where there is
+   * none.
+   * @throws BuildError when it can't be found out.
+   */
+  find(path: ByteString): FileInput | undefined;
+}
+
+/**
+ * The files of an image in a directory. Symlinks are followed wherever they lead, since shared
+ * stores of blobs are made of them; whatever is found is held against a digest.
+ * @throws BuildError when the directory can't be read.
+ */
+export function filesOfDirectory(root: HostPath): ImageFiles {
+  const description = shown(root);
+  return {
+    description,
+    get rootNames() {
+      return describing(
+        () => `cannot read directory ${description}`,
+        () => readdirSync(fsPath(root), "latin1"),
+      );
+    },
+    find: (path) => {
+      const whole = joined(root, path);
+      const stats = statIfThere(whole);
+      return stats?.isFile()
+        ? { kind: "file", path: whole, offset: 0, size: stats.size }
+        : undefined;
+    },
+  };
+}
+
+/** What stat(2) says of a path where nothing is, or where nothing can be. */
+const LEADS_NOWHERE: readonly string[] = ["ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP"];
+
+/** What a path leads to, undefined where it leads to nothing. @throws BuildError */
+export function statIfThere(path: HostPath): Stats | undefined {
+  try {
+    return statSync(fsPath(path));
+  } catch (error) {
+    if (isSystemError(error) && LEADS_NOWHERE.includes(error.code)) return undefined;
+    throw described(() => `cannot read ${shown(path)}`, error);
+  }
+}
+
+/**
+ * The files of an image in an uncompressed tar archive.
+ * @param description of the archive, for messages
+ * @throws BuildError when the archive is damaged.
+ */
+export async function filesOfTar(archive: FileInput, description: string): Promise<ImageFiles> {
+  const { path: host, offset, size } = archive;
+  const members = await indexTar(host, offset, size, description);
+  return {
+    description,
+    get rootNames() {
+      return rootNamesOf(members);
+    },
+    find: (path) => {
+      const member = members.get(path);
+      return member === undefined ? undefined : { kind: "file", path: host, ...member };
+    },
+  };
+}
+
+function rootNamesOf(members: ReadonlyMap<ByteString, TarMember>): ByteString[] {
+  const names = new Set<ByteString>();
+  for (const path of members.keys()) names.add(path.split("/", 1)[0] ?? "");
+  return [...names];
+}

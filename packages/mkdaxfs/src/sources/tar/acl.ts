@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+import { type ByteString, printable } from "@daxfs/format";
+import { TarFault } from "./header.js";
+
+// The binary form is that of Linux: include/uapi/linux/posix_acl_xattr.h.
+const ACL_VERSION = 2;
+const NO_ID = 0xffffffff;
+
+const TAGS = {
+  user: { owner: 0x01, named: 0x02 },
+  group: { owner: 0x04, named: 0x08 },
+  mask: { owner: 0x10, named: undefined },
+  other: { owner: 0x20, named: undefined },
+} as const;
+
+interface AclEntry {
+  readonly tag: number;
+  readonly permissions: number;
+  readonly id: number;
+}
+
+/**
+ * Turns an access control list from its text form, in which tar programs store it, into the value
+ * of `system.posix_acl_access` or `system.posix_acl_default`. Entries are "TYPE:QUALIFIER:rwx" or
+ * "TYPE:QUALIFIER:rwx:ID", between newlines or commas.
+ * @returns undefined for one that says no more than permissions do
+ * @throws TarFault, also for users that are given by names alone: what ids they have, only the
+ *   machine that made the archive knows.
+ */
+export function aclValue(text: ByteString, kind: "access" | "default"): Uint8Array | undefined {
+  const entries: AclEntry[] = [];
+  for (const line of text.split(/[\n,]/)) {
+    const entry = line.replace(/#.*/s, "").trim();
+    if (entry !== "") entries.push(parseEntry(entry));
+  }
+  checkComplete(entries, text);
+  if (kind === "access" && entries.length === 3) return undefined;
+  entries.sort((a, b) => a.tag - b.tag || a.id - b.id);
+  const value = Buffer.alloc(4 + entries.length * 8);
+  value.writeUInt32LE(ACL_VERSION, 0);
+  for (const [index, { tag, permissions, id }] of entries.entries()) {
+    const at = 4 + index * 8;
+    value.writeUInt16LE(tag, at);
+    value.writeUInt16LE(permissions, at + 2);
+    value.writeUInt32LE(id, at + 4);
+  }
+  return value;
+}
+
+function parseEntry(entry: string): AclEntry {
+  const match =
+    /^(u|user|g|group|m|mask|o|other):([^:]*):([r-][w-][x-]|[rwx]*)(?::(\d{1,10}))?$/.exec(entry);
+  if (match === null) throw badAcl(entry);
+  const [, type = "", qualifier = "", letters = "", number] = match;
+  const tags = Object.entries(TAGS).find(([name]) => name.startsWith(type))?.[1];
+  if (tags === undefined) throw badAcl(entry);
+  const permissions =
+    (letters.includes("r") ? 4 : 0) +
+    (letters.includes("w") ? 2 : 0) +
+    (letters.includes("x") ? 1 : 0);
+  if (qualifier === "") return { tag: tags.owner, permissions, id: NO_ID };
+  const id = Number(number ?? (/^\d{1,10}$/.test(qualifier) ? qualifier : Number.NaN));
+  if (tags.named === undefined || !(id < NO_ID)) {
+    throw new TarFault(
+      `its access control list names '${printable(qualifier)}', without a number ` +
+        "(make the archive with --xattrs too)",
+    );
+  }
+  return { tag: tags.named, permissions, id };
+}
+
+/** Each list has one entry of each owner kind, and a mask if it names anyone. */
+function checkComplete(entries: readonly AclEntry[], text: ByteString): void {
+  const ofTag = (tag: number) => entries.filter((entry) => entry.tag === tag).length;
+  const named = ofTag(TAGS.user.named) + ofTag(TAGS.group.named);
+  const masks = ofTag(TAGS.mask.owner);
+  const owners = [TAGS.user.owner, TAGS.group.owner, TAGS.other.owner];
+  const complete = owners.every((tag) => ofTag(tag) === 1);
+  if (!complete || masks > 1 || (named > 0 && masks === 0)) throw badAcl(text);
+  const keys = new Set(entries.map(({ tag, id }) => tag * 2 ** 32 + id));
+  if (keys.size !== entries.length) throw badAcl(text);
+}
+
+function badAcl(text: ByteString): TarFault {
+  return new TarFault(`its access control list has '${printable(text.slice(0, 60))}'`);
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+import { crc32 } from "node:zlib";
+import type { ByteString } from "@daxfs/format";
+import type { HostPath } from "../../host-path.js";
+import { FileStretch } from "../source.js";
+import type { Spool } from "../spool.js";
+import type { TarEntry } from "./entry.js";
+import type { TarInput } from "./input.js";
+import { type TarReader, WAIT, type Wait } from "./reader.js";
+
+/** The file that an uncompressed archive lies in. */
+export interface ArchiveFile {
+  readonly directory: HostPath;
+  readonly name: ByteString;
+  /** Where the archive begins in it. */
+  readonly offset: number;
+}
+
+/** A content where it can be read when the image is written. */
+export interface PlacedContent {
+  readonly stretch: FileStretch;
+  /** As `FileInode.fingerprint`. */
+  readonly fingerprint: number;
+}
+
+/** Bytes at the start of a content that its fingerprint covers, as fingerprint.ts has it. */
+const FINGERPRINT_SIZE = 4096;
+
+/**
+ * Sees to it that contents can be read later: those that lie in a file as they are stay there, all
+ * others go to a spool.
+ */
+export class Contents {
+  private spool: Spool | undefined;
+
+  /** @param file undefined when the archive is not in a file, or compressed there */
+  constructor(
+    private readonly input: TarInput,
+    private readonly reader: TarReader,
+    private readonly file: ArchiveFile | undefined,
+    private readonly newSpool: () => Spool,
+  ) {}
+
+  /** Places the content, of at least one byte, of the member at hand. @throws BuildError */
+  *place(member: TarEntry): Generator<Wait, PlacedContent> {
+    if (member.sparse !== undefined) return yield* this.spoolSparse(member);
+    if (this.file === undefined) return yield* this.spoolWhole(member.storedSize);
+    const { directory, name, offset } = this.file;
+    const stretch = new FileStretch(directory, name, offset + this.input.position);
+    const length = Math.min(member.storedSize, FINGERPRINT_SIZE);
+    while (this.input.available < length && !this.input.ended) yield WAIT;
+    return { stretch, fingerprint: crc32(this.input.peek(length)) >>> 2 };
+  }
+
+  /** Lets others read what was placed. @throws BuildError */
+  flush(): void {
+    this.spool?.flush();
+  }
+
+  private *spoolWhole(size: number): Generator<Wait, PlacedContent> {
+    const spool = this.theSpool();
+    const stretch = new FileStretch(spool.directory, spool.name, spool.size);
+    let sum = 0;
+    let page = Math.min(size, FINGERPRINT_SIZE);
+    yield* this.copy(size, (bytes) => {
+      if (page > 0) {
+        const part = bytes.subarray(0, page);
+        sum = crc32(part, sum);
+        page -= part.length;
+      }
+      spool.append(bytes);
+    });
+    return { stretch, fingerprint: sum >>> 2 };
+  }
+
+  private *spoolSparse({ sparse }: TarEntry): Generator<Wait, PlacedContent> {
+    const { pairs, realSize } = sparse!;
+    const spool = this.theSpool();
+    const start = spool.size;
+    const page = new Uint8Array(Math.min(realSize, FINGERPRINT_SIZE));
+    for (let i = 0; i < pairs.length; i += 2) {
+      spool.skip(start + pairs[i]! - spool.size);
+      yield* this.copy(pairs[i + 1]!, (bytes) => {
+        const at = spool.size - start;
+        if (at < page.length) page.set(bytes.subarray(0, page.length - at), at);
+        spool.append(bytes);
+      });
+    }
+    spool.skip(start + realSize - spool.size);
+    const stretch = new FileStretch(spool.directory, spool.name, start);
+    return { stretch, fingerprint: crc32(page) >>> 2 };
+  }
+
+  private *copy(size: number, take: (bytes: Uint8Array) => void): Generator<Wait, void> {
+    for (let left = size; left > 0; ) {
+      const bytes = this.input.peekSome(left);
+      if (bytes.length === 0) {
+        if (this.input.ended) throw this.reader.cutShort(left);
+        yield WAIT;
+        continue;
+      }
+      take(bytes);
+      left -= this.input.skip(bytes.length);
+    }
+  }
+
+  private theSpool(): Spool {
+    this.spool ??= this.newSpool();
+    return this.spool;
+  }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+import { type ByteString, byteStringOf, printable } from "@daxfs/format";
+import { TarFault } from "./header.js";
+
+/** A keyword and its value, both bytes. */
+export type PaxRecord = readonly [keyword: ByteString, value: ByteString];
+
+const SPACE = 0x20;
+const NEWLINE = 0x0a;
+const NANOSECONDS = 1_000_000_000n;
+
+/**
+ * Splits the content of a PAX extended header: records "LENGTH KEYWORD=VALUE\n", where LENGTH
+ * counts all of the record and VALUE may hold any bytes, newlines and NULs too.
+ *
+ * Names and values are not decoded: `hdrcharset` only tells UTF-8 from bytes, and a name of this
+ * system is bytes either way.
+ * @throws TarFault
+ */
+export function parsePaxRecords(bytes: Uint8Array): PaxRecord[] {
+  const records: PaxRecord[] = [];
+  for (let start = 0; start < bytes.length; ) {
+    const end = start + recordLength(bytes, start);
+    if (end > bytes.length || bytes[end - 1] !== NEWLINE) throw badRecord(start);
+    const text = byteStringOf(bytes.subarray(start, end - 1));
+    const keyword = text.indexOf(" ") + 1;
+    const equals = text.indexOf("=", keyword);
+    if (keyword === 0 || equals <= keyword) throw badRecord(start);
+    records.push([text.slice(keyword, equals), text.slice(equals + 1)]);
+    start = end;
+  }
+  return records;
+}
+
+/** Reads the number that begins a record. */
+function recordLength(bytes: Uint8Array, start: number): number {
+  let length = 0;
+  let at = start;
+  for (; at < start + 10 && bytes[at] !== SPACE; at++) {
+    const digit = (bytes[at] ?? 0) - 0x30;
+    if (digit < 0 || digit > 9) throw badRecord(start);
+    length = length * 10 + digit;
+  }
+  if (length <= at - start) throw badRecord(start);
+  return length;
+}
+
+function badRecord(start: number): TarFault {
+  return new TarFault(`the record at byte ${start} of its PAX header is damaged`);
+}
+
+/** A value that counts something. @throws TarFault unless it is 0 to `max` in decimal. */
+export function paxNumber([keyword, value]: PaxRecord, max = Number.MAX_SAFE_INTEGER): number {
+  const number = /^\d{1,20}$/.test(value) ? Number(value) : Number.NaN;
+  if (number <= max) return number;
+  throw badValue(keyword, value);
+}
+
+/**
+ * A time in nanoseconds since 1970. Digits beyond that are cut off downwards, as GNU tar does.
+ * @throws TarFault unless it is decimal seconds, perhaps with a sign and a fraction.
+ */
+export function paxTime([keyword, value]: PaxRecord): bigint {
+  const match = /^(-?)(\d{1,18})(?:\.(\d*))?$/.exec(value);
+  if (match === null) throw badValue(keyword, value);
+  const [, sign, seconds = "", fraction = ""] = match;
+  const size = BigInt(seconds) * NANOSECONDS + BigInt(fraction.slice(0, 9).padEnd(9, "0"));
+  if (sign === "") return size;
+  return /[^0]/.test(fraction.slice(9)) ? -size - 1n : -size;
+}
+
+/** A path. @throws TarFault when it holds a NUL, which no path can. */
+export function paxPath([keyword, value]: PaxRecord): ByteString {
+  if (value.includes("\0")) throw badValue(keyword, value);
+  return value;
+}
+
+/** What to throw for a record whose value its keyword can't have. */
+export function badValue(keyword: ByteString, value: ByteString): TarFault {
+  const start = value.length > 40 ? `${printable(value.slice(0, 40))}…` : printable(value);
+  return new TarFault(`its PAX record ${printable(keyword)} has the value '${start}'`);
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+import { setImmediate as eventTurn } from "node:timers/promises";
+import { type ByteString, FILE_TYPE } from "@daxfs/format";
+import { BuildError } from "../../errors.js";
+import type { ByteInput } from "../byte-input.js";
+import type { SourceContext } from "../context.js";
+import {
+  decompress,
+  detectCompression,
+  fileStream,
+  MAGIC_SIZE,
+  withFirstBytes,
+} from "../decompress.js";
+import { cleanPath, entryPath } from "../entry-path.js";
+import { FileInode, type Source, type SourceEntry } from "../source.js";
+import { type ArchiveFile, Contents } from "./contents.js";
+import type { TarEntry } from "./entry.js";
+import { FileTarInput, StreamTarInput, type TarInput } from "./input.js";
+import { TarReader, WAIT, type Wait } from "./reader.js";
+import { verified } from "./verify.js";
+
+export interface TarSourceOptions {
+  /** For messages: the archive's path, or an image and a layer's digest. */
+  readonly description: string;
+  /** Whether it is a layer of a container image, whose whiteouts have a meaning. */
+  readonly isLayer: boolean;
+  readonly context: SourceContext;
+  /** "sha256:…" or "sha512:…" of the bytes that `open` gives. */
+  readonly digest?: string | undefined;
+  /** The same of the uncompressed archive. */
+  readonly diffId?: string | undefined;
+  /** Called once, when the entries are read. */
+  readonly open: () => Promise<ByteInput>;
+}
+
+/** Entries in a batch. */
+const BATCH_SIZE = 512;
+
+/** An archive that was opened: its uncompressed bytes, and the file that has them, if one does. */
+interface OpenArchive {
+  readonly input: TarInput;
+  readonly file: ArchiveFile | undefined;
+}
+
+/**
+ * A tar archive, plain or compressed; the compression is told by the first bytes, whatever a media
+ * type or a file name says of it.
+ *
+ * Contents of a plain archive in a file are read there when the image is written. All others go to
+ * a spool, whether they are wanted or not: a hard link further on may name any of them.
+ */
+export class TarSource implements Source {
+  readonly description: string;
+  readonly isLayer: boolean;
+  /** Bytes of all contents so far, and entries. */
+  private contentSize = 0;
+  private entryCount = 0;
+
+  constructor(private readonly options: TarSourceOptions) {
+    this.description = options.description;
+    this.isLayer = options.isLayer;
+  }
+
+  /** @throws BuildError */
+  async *entries(): AsyncGenerator<readonly SourceEntry[]> {
+    const { context } = this.options;
+    const { input, file } = await this.openArchive();
+    try {
+      const reader = new TarReader(input, this.description);
+      const contents = new Contents(input, reader, file, context.newSpool);
+      let batch: SourceEntry[] = [];
+      for (const entry of this.readEntries(reader, contents)) {
+        if (entry === WAIT) {
+          await input.more();
+          context.signal.throwIfAborted();
+          continue;
+        }
+        batch.push(entry);
+        if (batch.length < BATCH_SIZE) continue;
+        yield this.done(batch, contents);
+        batch = [];
+        // A plain archive is read without a promise, and signals want to be heard.
+        await eventTurn();
+        context.signal.throwIfAborted();
+      }
+      this.warnOfEnd(reader);
+      yield this.done(batch, contents);
+    } finally {
+      await input.close();
+    }
+  }
+
+  close(): void {}
+
+  private done(batch: SourceEntry[], contents: Contents): readonly SourceEntry[] {
+    contents.flush();
+    this.entryCount += batch.length;
+    this.options.context.report({ stage: "read", done: this.entryCount, total: undefined });
+    return batch;
+  }
+
+  private async openArchive(): Promise<OpenArchive> {
+    const { options, description } = this;
+    const { limits } = options.context;
+    const opened = await options.open();
+    let { digest } = options;
+    let file: ArchiveFile | undefined;
+    if (opened.kind === "file") {
+      const plain = new FileTarInput(opened.path, opened.offset, opened.size);
+      const isPlain = detectCompression(plain.peek(MAGIC_SIZE)) === "none";
+      if (isPlain) {
+        file = archiveFile(opened);
+        if (digest === undefined && options.diffId === undefined) return { input: plain, file };
+        // The same bytes need no second look.
+        if (digest === options.diffId) digest = undefined;
+      }
+      await plain.close();
+    }
+    const raw =
+      opened.kind === "file" ? fileStream(opened.path, opened.offset, opened.size) : opened.stream;
+    const { first, stream } = await withFirstBytes(verified(raw, digest, description), MAGIC_SIZE);
+    const kind = detectCompression(first);
+    const tar = decompress(stream, kind, description, limits);
+    return { input: new StreamTarInput(verified(tar, options.diffId, description)), file };
+  }
+
+  private *readEntries(reader: TarReader, contents: Contents): Generator<SourceEntry | Wait, void> {
+    for (const member of reader.entries()) {
+      yield member === WAIT ? WAIT : yield* this.entry(member, reader, contents);
+    }
+  }
+
+  private *entry(
+    member: TarEntry,
+    reader: TarReader,
+    contents: Contents,
+  ): Generator<Wait, SourceEntry> {
+    const { directory, name } = entryPath(member.path);
+    if (member.kind === "link") {
+      if (member.linkPath === "") throw reader.failure("is a hard link without a target");
+      const target = cleanPath(member.linkPath);
+      return { kind: "link", directory, name, target, mtimeNs: member.mtimeNs };
+    }
+    const size = member.kind === "file" ? (member.sparse?.realSize ?? member.storedSize) : 0;
+    this.addSize(size);
+    const content = size > 0 ? yield* contents.place(member) : undefined;
+    const inode = new FileInode(
+      TYPES[member.kind] | member.mode,
+      member.uid,
+      member.gid,
+      member.mtimeNs,
+      size,
+      content?.stretch ?? bodyOf(member),
+    );
+    if (member.xattrs.length > 0) inode.xattrs = member.xattrs;
+    if (content !== undefined) inode.fingerprint = content.fingerprint;
+    return { kind: "file", directory, name, inode };
+  }
+
+  private addSize(size: number): void {
+    this.contentSize += size;
+    const { maxSize } = this.options.context.limits;
+    if (maxSize === undefined || this.contentSize <= maxSize) return;
+    throw new BuildError(
+      `${this.description}: its files have more than ${maxSize} bytes (raise --max-size if that ` +
+        "is right)",
+    );
+  }
+
+  private warnOfEnd({ endMarker, dataBehindEnd }: TarReader): void {
+    const { context, digest, diffId } = this.options;
+    if (!endMarker && digest === undefined && diffId === undefined) {
+      context.warn(`${this.description}: has no end marker, perhaps it was cut short`);
+    }
+    if (dataBehindEnd !== undefined) {
+      context.warn(
+        `${this.description}: what follows its end at byte ${dataBehindEnd} was left out ` +
+          "(archives put together with cat are separate sources)",
+      );
+    }
+  }
+}
+
+const TYPES = {
+  file: FILE_TYPE.REGULAR,
+  symlink: FILE_TYPE.SYMLINK,
+  "character-device": FILE_TYPE.CHARACTER_DEVICE,
+  "block-device": FILE_TYPE.BLOCK_DEVICE,
+  directory: FILE_TYPE.DIRECTORY,
+  fifo: FILE_TYPE.FIFO,
+} as const;
+
+/** The body of anything but a file with content. */
+function bodyOf(member: TarEntry): FileInode["body"] {
+  switch (member.kind) {
+    case "directory":
+      return new Map();
+    case "symlink":
+      return member.linkPath;
+    case "character-device":
+    case "block-device":
+      return { major: member.deviceMajor, minor: member.deviceMinor };
+    default:
+      return null;
+  }
+}
+
+function archiveFile({ path, offset }: { readonly path: ByteString; readonly offset: number }) {
+  const slash = path.lastIndexOf("/");
+  if (slash < 0) return { directory: ".", name: path, offset };
+  return { directory: path.slice(0, slash + 1), name: path.slice(slash + 1), offset };
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+import { type ByteString, FILE_TYPE } from "@daxfs/format";
+import type { Entry, ExtraField } from "yauzl";
+import { EntryError } from "./entry-error.js";
+import { extraField, isUnixMade } from "./headers.js";
+import { isDirectoryName } from "./names.js";
+
+const DOS_READ_ONLY = 1 << 0;
+const DOS_DIRECTORY = 1 << 4;
+const PERMISSIONS = 0o7777;
+const SEARCHABLE = 0o111;
+
+/**
+ * File type and permissions, as st_mode: from the upper half of the external attributes where they
+ * were made on Unix, else from those of MS-DOS.
+ * @throws EntryError for a file that can't be had from a zip archive.
+ */
+export function modeOf(entry: Entry, name: ByteString): number {
+  const attributes = entry.externalFileAttributes;
+  const unix = isUnixMade(entry) ? attributes >>> 16 : 0;
+  const asDirectory = isDirectoryName(name);
+  if (unix === 0) {
+    if (asDirectory || (attributes & DOS_DIRECTORY) !== 0) return FILE_TYPE.DIRECTORY | 0o755;
+    return FILE_TYPE.REGULAR | ((attributes & DOS_READ_ONLY) === 0 ? 0o644 : 0o444);
+  }
+  switch (unix & FILE_TYPE.MASK) {
+    case FILE_TYPE.DIRECTORY:
+      return unix;
+    case 0:
+    case FILE_TYPE.REGULAR:
+      // Some programs write a file's mode for directories, as unzip and bsdtar know too.
+      return asDirectory
+        ? FILE_TYPE.DIRECTORY | SEARCHABLE | (unix & PERMISSIONS)
+        : FILE_TYPE.REGULAR | (unix & PERMISSIONS);
+    case FILE_TYPE.SYMLINK:
+    case FILE_TYPE.FIFO:
+    case FILE_TYPE.SOCKET:
+      if (asDirectory) throw new EntryError("has a directory's name and another file type");
+      return unix;
+    case FILE_TYPE.CHARACTER_DEVICE:
+    case FILE_TYPE.BLOCK_DEVICE:
+      throw new EntryError("is a device, and zip archives hold no device numbers (use tar)");
+    default:
+      throw new EntryError(`has the unknown file type 0${(unix & FILE_TYPE.MASK).toString(8)}`);
+  }
+}
+
+/** Info-ZIP's "ux": version, then size and value of user and group. */
+const UNIX_OWNERS = 0x7875;
+/** Info-ZIP's "Ux", in local headers only: user and group of 16 bits. */
+const UNIX_OWNERS_16 = 0x7855;
+/** Info-ZIP's "UX": access and modification time; in local headers, user and group of 16 bits. */
+const UNIX_TIMES_AND_OWNERS_16 = 0x5855;
+
+export interface Owners {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * User and group from Info-ZIP's extra fields, root where there are none.
+ * @param fields extra fields of the archive's directory, then of the local header
+ * @throws EntryError when they don't fit 32 bits.
+ */
+export function ownersOf(fields: readonly ExtraField[]): Owners {
+  const owners = extraField(fields, UNIX_OWNERS);
+  if (owners?.[0] === 1) {
+    const uidEnd = 2 + (owners[1] ?? 0);
+    const gidEnd = uidEnd + 1 + (owners[uidEnd] ?? 0);
+    if (gidEnd > owners.length) throw new EntryError("has a damaged extra field for its owner");
+    return {
+      uid: idOf(owners.subarray(2, uidEnd)),
+      gid: idOf(owners.subarray(uidEnd + 1, gidEnd)),
+    };
+  }
+  const old =
+    lastOf(fields, UNIX_OWNERS_16, 4) ?? lastOf(fields, UNIX_TIMES_AND_OWNERS_16, 12)?.subarray(8);
+  if (old === undefined) return { uid: 0, gid: 0 };
+  return { uid: old.readUInt16LE(0), gid: old.readUInt16LE(2) };
+}
+
+/** The field of the local header, which is longer than that of the archive's directory. */
+function lastOf(fields: readonly ExtraField[], id: number, length: number): Buffer | undefined {
+  return fields.findLast((field) => field.id === id && field.data.length >= length)?.data;
+}
+
+/** A little-endian number of as many bytes as there are. */
+function idOf(bytes: Uint8Array): number {
+  const id = bytes.reduceRight((sum, byte) => sum * 256 + byte, 0);
+  if (id > 0xffffffff) throw new EntryError("has an owner that does not fit 32 bits");
+  return id;
+}
+
+/** PKWARE's for NTFS: 4 bytes, then tags; tag 1 is three times in 100 ns since 1601. */
+const NTFS_TIMES = 0x000a;
+const NTFS_TIMES_TAG = 1;
+/** 1970 in units of 100 ns since 1601. */
+const NTFS_EPOCH = 116_444_736_000_000_000n;
+/** Info-ZIP's extended timestamp: flags, then those of the seconds since 1970 that the flags name. */
+const EXTENDED_TIMES = 0x5455;
+const HAS_MTIME = 1 << 0;
+const SECOND_NS = 1_000_000_000n;
+
+/**
+ * Modification time in nanoseconds since 1970: the most exact that there is. Times of MS-DOS have
+ * no zone and are taken as UTC, so that an image does not depend on where it is built.
+ * @param fields extra fields of the archive's directory, then of the local header
+ */
+export function mtimeOf(entry: Entry, fields: readonly ExtraField[]): bigint {
+  const ntfs = extraField(fields, NTFS_TIMES);
+  if (ntfs !== undefined && ntfs.length >= 16 && ntfs.readUInt16LE(4) === NTFS_TIMES_TAG) {
+    const time = ntfs.readBigUInt64LE(8);
+    // Programs write zeros where they know no time.
+    if (time !== 0n) return (time - NTFS_EPOCH) * 100n;
+  }
+  const dosSeconds = dosTime(entry);
+  const extended = fields.find(({ id, data }) => id === EXTENDED_TIMES && data.length >= 5)?.data;
+  if (extended !== undefined && (extended.readUInt8(0) & HAS_MTIME) !== 0) {
+    return unixTime(extended.readInt32LE(1), dosSeconds);
+  }
+  const old = fields.find(
+    ({ id, data }) => id === UNIX_TIMES_AND_OWNERS_16 && data.length >= 8,
+  )?.data;
+  if (old !== undefined) return unixTime(old.readInt32LE(4), dosSeconds);
+  return BigInt(dosSeconds) * SECOND_NS;
+}
+
+/** Seconds since 1970 of 32 bits, which are signed; past 2038 the other time tells, as for unzip. */
+function unixTime(seconds: number, dosSeconds: number): bigint {
+  const wrapped = seconds < 0 && dosSeconds >= 2 ** 31;
+  return BigInt(wrapped ? seconds + 2 ** 32 : seconds) * SECOND_NS;
+}
+
+/** Modification date and time of MS-DOS, APPNOTE 4.4.6, in seconds since 1970. */
+function dosTime({ lastModFileDate: date, lastModFileTime: time }: Entry): number {
+  const day = Date.UTC(1980 + (date >>> 9), ((date >>> 5) & 0xf) - 1, date & 0x1f);
+  return day / 1000 + (time >>> 11) * 3600 + ((time >>> 5) & 0x3f) * 60 + (time & 0x1f) * 2;
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+import { pipeline, Readable } from "node:stream";
+import { setImmediate as eventTurn } from "node:timers/promises";
+import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
+import type { Entry } from "yauzl";
+import { isSystemError } from "../../errors.js";
+import type { SourceContext } from "../context.js";
+import { FileStretch } from "../source.js";
+import type { Spool } from "../spool.js";
+import { type ArchiveFile, type FileWindow, WINDOW_SIZE } from "./archive-file.js";
+import { EntryError } from "./entry-error.js";
+import { DEFLATED } from "./headers.js";
+
+/** Bytes that are read at once of a large content. */
+const CHUNK_SIZE = 512 * 1024;
+/** Bytes at the start of a content that its fingerprint covers, as fingerprint.ts has it. */
+const FINGERPRINT_SIZE = 4096;
+/** The smallest that zlib takes. */
+const ZLIB_CHUNK_MIN = 64;
+
+/** A content, found to be what its entry says. */
+export interface VerifiedContent {
+  /** Null where it is empty. */
+  readonly content: FileStretch | null;
+  readonly fingerprint: number;
+}
+
+/**
+ * Verifies contents, and unpacks those that are compressed. Small ones, which are nearly all, are
+ * unpacked by synchronous calls: a stream for each takes several times as long.
+ */
+export class ContentReader {
+  private spool: Spool | undefined;
+
+  /** @param window for small contents */
+  constructor(
+    private readonly file: ArchiveFile,
+    private readonly window: FileWindow,
+    private readonly context: SourceContext,
+  ) {}
+
+  /** Whether {@link whole} and {@link place} take an entry. */
+  static isSmall(entry: Entry): boolean {
+    return entry.compressedSize <= WINDOW_SIZE && entry.uncompressedSize <= WINDOW_SIZE;
+  }
+
+  /**
+   * A small content.
+   * @param start where it begins in the archive
+   * @returns valid until the next call
+   * @throws EntryError when it is not what the entry says.
+   */
+  whole(entry: Entry, start: number): Uint8Array {
+    const stored = this.window.bytes(start, entry.compressedSize);
+    if (stored === undefined) throw new EntryError("lies outside of the archive");
+    const content = entry.compressionMethod === DEFLATED ? inflated(entry, stored) : stored;
+    check(entry, content.length, crc32(content));
+    return content;
+  }
+
+  /** Verifies a small content, and unpacks it. @throws EntryError */
+  place(entry: Entry, start: number): VerifiedContent {
+    const bytes = this.whole(entry, start);
+    const content = this.stretch(entry, start);
+    if (entry.compressionMethod === DEFLATED && bytes.length > 0) this.openSpool().append(bytes);
+    return { content, fingerprint: crc32(bytes.subarray(0, FINGERPRINT_SIZE)) >>> 2 };
+  }
+
+  /** Verifies a content of any size, and unpacks it. @throws EntryError */
+  async placeLarge(entry: Entry, start: number): Promise<VerifiedContent> {
+    const content = this.stretch(entry, start);
+    const stored = this.chunks(start, entry.compressedSize);
+    const deflated = entry.compressionMethod === DEFLATED;
+    let size = 0;
+    let sum = 0;
+    let fingerprint = 0;
+    for await (const chunk of deflated ? inflatedChunks(entry, stored) : stored) {
+      this.context.signal.throwIfAborted();
+      if (chunk.length > entry.uncompressedSize - size) throw tooLong(entry);
+      if (size < FINGERPRINT_SIZE) {
+        fingerprint = crc32(chunk.subarray(0, FINGERPRINT_SIZE - size), fingerprint);
+      }
+      sum = crc32(chunk, sum);
+      size += chunk.length;
+      if (deflated) this.openSpool().append(chunk);
+    }
+    check(entry, size, sum);
+    return { content, fingerprint: fingerprint >>> 2 };
+  }
+
+  /** Lets others read what was placed. @throws BuildError */
+  flush(): void {
+    this.spool?.flush();
+  }
+
+  /** Where a content will lie: in the archive, or behind what has been unpacked so far. */
+  private stretch(entry: Entry, start: number): FileStretch | null {
+    if (entry.uncompressedSize === 0) return null;
+    if (entry.compressionMethod !== DEFLATED) {
+      return new FileStretch(this.file.directory, this.file.name, start);
+    }
+    const spool = this.openSpool();
+    return new FileStretch(spool.directory, spool.name, spool.size);
+  }
+
+  private openSpool(): Spool {
+    this.spool ??= this.context.newSpool();
+    return this.spool;
+  }
+
+  private async *chunks(start: number, size: number): AsyncGenerator<Uint8Array> {
+    for (let done = 0; done < size; ) {
+      const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_SIZE, size - done));
+      this.file.read(chunk, start + done);
+      done += chunk.length;
+      yield chunk;
+      await eventTurn();
+    }
+  }
+}
+
+function inflated(entry: Entry, stored: Uint8Array): Uint8Array {
+  // A byte more than it should have: one that is too long shows, and zlib takes one turn.
+  const room = Math.max(ZLIB_CHUNK_MIN, entry.uncompressedSize + 1);
+  const options = { chunkSize: room, maxOutputLength: room, info: true } as const;
+  try {
+    const { buffer, engine } = inflateRawSync(stored, options) as unknown as Inflated;
+    checkConsumed(entry, engine.bytesWritten);
+    return buffer;
+  } catch (error) {
+    throw inflateError(entry, error);
+  }
+}
+
+/** What zlib's functions give with the option `info`, which the types leave out. */
+interface Inflated {
+  readonly buffer: Buffer;
+  readonly engine: { readonly bytesWritten: number };
+}
+
+async function* inflatedChunks(
+  entry: Entry,
+  stored: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const inflate = createInflateRaw({ chunkSize: CHUNK_SIZE });
+  // The loop hears of errors, since the pipeline destroys the stream that it reads.
+  pipeline(Readable.from(stored, { objectMode: false }), inflate, () => {});
+  try {
+    for await (const chunk of inflate) yield chunk as Buffer;
+  } catch (error) {
+    throw inflateError(entry, error);
+  }
+  checkConsumed(entry, inflate.bytesWritten);
+}
+
+function inflateError(entry: Entry, error: unknown): unknown {
+  if (!(error instanceof Error && "code" in error)) return error;
+  if (error.code === "ERR_BUFFER_TOO_LARGE") return tooLong(entry);
+  // zlib's errors have numbers, as those of system calls do.
+  if (!isSystemError(error) || !error.code.startsWith("Z_")) return error;
+  return new EntryError(`can't be unpacked: ${error.message} (it is damaged)`);
+}
+
+function checkConsumed(entry: Entry, consumed: number): void {
+  if (consumed === entry.compressedSize) return;
+  throw new EntryError(
+    `ends after ${consumed} of the ${entry.compressedSize} compressed bytes that it says it has ` +
+      "(it is damaged)",
+  );
+}
+
+function tooLong(entry: Entry): EntryError {
+  return new EntryError(
+    `unpacks to more than the ${entry.uncompressedSize} bytes that it says it has ` +
+      "(it is damaged, or made to do harm)",
+  );
+}
+
+/** @throws EntryError unless a content has the size and checksum that its entry says. */
+function check(entry: Entry, size: number, sum: number): void {
+  if (size > entry.uncompressedSize) throw tooLong(entry);
+  if (size < entry.uncompressedSize) {
+    throw new EntryError(
+      `has only ${size} of the ${entry.uncompressedSize} bytes that it says it has (it is damaged)`,
+    );
+  }
+  if (sum !== entry.crc32) throw new EntryError("has the wrong checksum (it is damaged)");
+}
