@@ -71,15 +71,15 @@ describe("bad use is answered in one line and leaves nothing behind", () => {
   }
 
   it("a source that is not there", async () => {
-    await expectFailure(disk.path("missing"), /\/missing: no such directory/);
+    await expectFailure(disk.path("missing"), /\/missing: no such file or directory/);
     await expectFailure(join(tree, "file", "below"), /\/file\/below: /);
-    await expectFailure("", /directory/);
+    await expectFailure("", /'' is no path/);
   });
 
-  it("a source that is a file, or a link to one", async () => {
-    await expectFailure(join(tree, "file"), /\/file: not a directory/);
+  it("a source that is a file and no archive, or a link to one", async () => {
+    await expectFailure(join(tree, "file"), /\/file is text that begins with "content" \(sources/);
     symlinkSync(join(tree, "file"), disk.path("link to file"));
-    await expectFailure(disk.path("link to file"), /link to file: not a directory/);
+    await expectFailure(disk.path("link to file"), /link to file is text/);
   });
 
   it("no output", async () => {
@@ -87,9 +87,9 @@ describe("bad use is answered in one line and leaves nothing behind", () => {
     expect(listing(tree)).toEqual(["file"]);
   });
 
-  it("no source, or two", async () => {
+  it("no source, or a second that is not there", async () => {
     expectOneLine(await mkdaxfs(["-o", disk.path("none")]), /missing required argument/);
-    await expectFailure(tree, /too many arguments/, ["another"]);
+    await expectFailure(tree, /another: no such file or directory/, [disk.path("another")]);
   });
 
   it("options that are not there, with what may have been meant", async () => {
@@ -234,7 +234,7 @@ describe("bad use is answered in one line and leaves nothing behind", () => {
   describe("though there is a newline", () => {
     const odd = () => disk.path("new\nline");
 
-    it("in a source", () => expectFailure(odd(), /line: no such directory/));
+    it("in a source", () => expectFailure(odd(), /line: no such file or directory/));
 
     it("in an output", async () => {
       await expectNoImage(tree, join(odd(), "image"), /image: no such/);

@@ -1,187 +1,241 @@
 // SPDX-License-Identifier: MIT
-import { closeSync, openSync, readlinkSync, realpathSync, statSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
-import { isatty } from "node:tty";
-import {
-  type BLOCK_SIZE,
-  byteStringOf,
-  byteStringOfText,
-  FILE_TYPE,
-  HUGE_SIZE,
-} from "@daxfs/format";
+import { closeSync } from "node:fs";
+import { BLOCK_SIZE, HUGE_SIZE } from "@daxfs/format";
 import { findDuplicates } from "./content/duplicates.js";
-import { BuildError, described, isSystemError } from "./errors.js";
-import { WorkerPool } from "./jobs/pool.js";
-import { planImage } from "./plan/plan.js";
-import { DirectorySource } from "./sources/directory.js";
-import type { FileInode } from "./sources/source.js";
+import { BuildError } from "./errors.js";
+import { defaultJobs, WorkerPool } from "./jobs/pool.js";
+import type { BuildOptions, BuildReport } from "./options.js";
+import { type Plan, planImage } from "./plan/plan.js";
+import { contentFiles, countTypes } from "./report.js";
+import type { SourceContext } from "./sources/context.js";
+import { defaultPlatform } from "./sources/image/platform.js";
+import { type OpenedSources, openSources } from "./sources/open.js";
+import type { Source } from "./sources/source.js";
+import { newFileSpool, type Spool } from "./sources/spool.js";
+import { treeAdjuster } from "./tree/adjust.js";
+import { Layer, type OverlayMarkers, type WhiteoutMode } from "./tree/layer.js";
+import { selector } from "./tree/select.js";
 import { Tree } from "./tree/tree.js";
-import { type WriteOptions, writeImageFile } from "./write/image-file.js";
+import { parseUuid, uuidText } from "./uuid.js";
+import { type WriteOptions, type WrittenImage, writeImageFile } from "./write/image-file.js";
 import { writeImageStream } from "./write/image-stream.js";
-
-export interface BuildOptions {
-  /** Directory whose tree becomes the image. */
-  readonly source: string;
-  /** File for the image; "-" for standard output. */
-  readonly output: string;
-  /** At most 32 bytes of UTF-8; "" by default. */
-  readonly label?: string;
-  /** Nanoseconds since 1970 for the superblock; 0 by default. */
-  readonly buildTimeNs?: bigint;
-  /** Whether to write a SHA-256 digest of the data area; false by default. */
-  readonly digest?: boolean;
-  /** Alignment of files of 2 MiB and more; 2 MiB by default, for huge mappings. */
-  readonly align?: typeof BLOCK_SIZE | typeof HUGE_SIZE;
-}
-
-/** What was built. Sizes in bytes. */
-export interface BuildReport {
-  /** Names in the image, the root included. */
-  readonly inodes: number;
-  /** Length of the image. */
-  readonly totalSize: number;
-  /** Contents of all regular files, each file once. */
-  readonly contentSize: number;
-  /** Contents that are stored, each once. */
-  readonly storedSize: number;
-  readonly uuid: string;
-  /** Attributes left out by rule: name -> number of files. */
-  readonly omittedXattrs: ReadonlyMap<string, number>;
-}
+import { openTarget, type Target } from "./write/target.js";
 
 const LABEL_MAX = 32;
+const JOBS_MAX = 256;
+/** What root filesystems compress to is 2 to 10 times smaller; zeros alone are a thousand times. */
+const MAX_RATIO_DEFAULT = 200;
+/** Blobs that are fetched from a registry at once. */
+const PARALLEL_BLOBS = 4;
 
 /**
- * Builds an image from a directory.
- * @throws BuildError with one line for the user; then there is no new output, and what was there
- *   before is untouched.
+ * Builds an image.
+ * @throws BuildError with one line for the user, or the reason of `options.signal` when it is
+ *   aborted. Then there is no new output, and what was there before is untouched.
  */
 export async function buildImage(options: BuildOptions): Promise<BuildReport> {
+  const write = writeOptions(options);
+  const signal = options.signal ?? new AbortController().signal;
+  signal.throwIfAborted();
+  const select = selector(options);
+  const adjust = treeAdjuster(options);
+  const jobs = jobsOf(options);
+  const target = targetOf(options);
+  const pool = new WorkerPool(jobs, signal);
+  const spools: Spool[] = [];
+  const closing: { close(): void }[] = [];
+  try {
+    const context: SourceContext = {
+      pool,
+      newSpool: () => {
+        const spool = newFileSpool();
+        spools.push(spool);
+        return spool;
+      },
+      signal,
+      limits: { maxSize: options.maxSize, maxRatio: options.maxRatio ?? MAX_RATIO_DEFAULT },
+      platform: options.platform ?? defaultPlatform(),
+      registry: { tlsVerify: options.tlsVerify ?? true, parallel: PARALLEL_BLOBS },
+      outputDirectory: target?.kind === "file" ? target.directory : undefined,
+      wanted: (path, isDirectory) => select.wanted(path, isDirectory),
+      xattrs: options.xattrs ?? true,
+      report: write.report,
+      warn: options.onWarning ?? (() => {}),
+    };
+    return await build(options, { target, write, context, select, adjust, closing });
+  } finally {
+    await pool.close();
+    for (const opened of closing) opened.close();
+    for (const spool of spools) spool.close();
+    if (target?.kind === "stream" && target.descriptor !== 1) closeSync(target.descriptor);
+  }
+}
+
+interface Build {
+  /** Undefined where nothing is to be written. */
+  readonly target: Target | undefined;
+  readonly write: WriteOptions;
+  readonly context: SourceContext;
+  readonly select: ReturnType<typeof selector>;
+  readonly adjust: ReturnType<typeof treeAdjuster>;
+  /** What is closed when the build is over. */
+  readonly closing: { close(): void }[];
+}
+
+async function build(options: BuildOptions, parts: Build): Promise<BuildReport> {
+  const { context, select, adjust } = parts;
+  const clock = new StageClock();
+  const opened = await openSources(options.sources, context);
+  parts.closing.push(opened);
+  const { tree, markers } = await mergeSources(opened, options.whiteouts ?? "apply", context);
+  select.prune(tree.root);
+  const { omittedXattrs } = adjust(tree.root);
+  markers?.place();
+  const read = clock.lap();
+
+  const files = contentFiles(tree);
+  const contentSize = files.reduce((sum, file) => sum + file.size, 0);
+  const { maxSize } = context.limits;
+  if (maxSize !== undefined && contentSize > maxSize) {
+    throw new BuildError(
+      `the contents have ${contentSize} bytes, more than the ${maxSize} allowed (raise --max-size)`,
+    );
+  }
+  const duplicates =
+    options.dedupe === false
+      ? new Map()
+      : await findDuplicates(files, context.pool, context.report);
+  const hash = clock.lap();
+
+  const plan = planImage(tree, duplicates, {
+    align: options.align ?? HUGE_SIZE,
+    size: options.size,
+  });
+  const planned = clock.lap();
+
+  const written = await writePlan(plan, parts);
+  return {
+    inodes: plan.table.inodes.length,
+    ...countTypes(plan.table),
+    totalSize: plan.totalSize,
+    contentSize,
+    storedSize: plan.extents.inodes.reduce((sum, inode) => sum + inode.size, 0),
+    uuid: written === undefined ? undefined : uuidText(written.uuid),
+    digest: written?.digest === undefined ? undefined : Buffer.from(written.digest).toString("hex"),
+    omittedXattrs,
+    images: opened.images,
+    timings: { read, hash, plan: planned, write: clock.lap(), total: clock.total() },
+  };
+}
+
+/** Merges the sources, each over what came before it. */
+async function mergeSources(
+  { sources }: OpenedSources,
+  whiteouts: "apply" | "overlay",
+  context: SourceContext,
+): Promise<{ readonly tree: Tree; readonly markers: OverlayMarkers | undefined }> {
+  if (whiteouts === "overlay" && sources.length > 1) {
+    throw new BuildError(
+      `whiteouts can be kept of one layer alone, and these are ${sources.length} (give one layer, ` +
+        "or have them applied)",
+    );
+  }
+  const tree = new Tree();
+  let markers: OverlayMarkers | undefined;
+  for (const source of sources) {
+    const mode: WhiteoutMode = source.isLayer ? whiteouts : "literal";
+    markers = await mergeSource(source, new Layer(tree, mode, context.warn), context.signal);
+  }
+  return { tree, markers };
+}
+
+async function mergeSource(
+  source: Source,
+  layer: Layer,
+  signal: AbortSignal,
+): Promise<OverlayMarkers> {
+  for await (const entries of source.entries()) {
+    signal.throwIfAborted();
+    describingSource(source, () => {
+      for (const entry of entries) layer.add(entry);
+    });
+  }
+  return describingSource(source, () => layer.finish());
+}
+
+/** Says of which source the entries are that can't be merged. */
+function describingSource<T>(source: Source, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof BuildError)) throw error;
+    throw new BuildError(`${source.description}: ${error.message}`);
+  }
+}
+
+async function writePlan(
+  plan: Plan,
+  { target, write, context }: Build,
+): Promise<WrittenImage | undefined> {
+  switch (target?.kind) {
+    case undefined:
+      return undefined;
+    case "file":
+      return writeImageFile(plan, target.directory, target.name, context.pool, write);
+    case "stream":
+      return writeImageStream(plan, target.descriptor, target.shown, write, context.signal);
+  }
+}
+
+function jobsOf({ jobs = defaultJobs() }: BuildOptions): number {
+  if (Number.isInteger(jobs) && jobs >= 1 && jobs <= JOBS_MAX) return jobs;
+  throw new BuildError(`${jobs} is no number of threads (give 1 to ${JOBS_MAX})`);
+}
+
+function targetOf(options: BuildOptions): Target | undefined {
+  if (options.sources.length === 0) {
+    throw new BuildError("no source given (name a directory, an archive or an image)");
+  }
+  if (options.dryRun) return undefined;
+  if (options.output === undefined) throw new BuildError("no output given (name the image)");
+  return openTarget(options.output);
+}
+
+function writeOptions(options: BuildOptions): WriteOptions {
   const label = options.label ?? "";
   if (Buffer.byteLength(label) > LABEL_MAX || label.includes("\0")) {
     throw new BuildError(`the label '${label}' has more than ${LABEL_MAX} bytes (shorten it)`);
   }
-  const write: WriteOptions = {
-    identity: { label, buildTimeNs: options.buildTimeNs ?? 0n },
+  const { size } = options;
+  if (size !== undefined && !(Number.isSafeInteger(size) && size > 0 && size % BLOCK_SIZE === 0)) {
+    throw new BuildError(`the size ${size} is no multiple of ${BLOCK_SIZE} (round it up)`);
+  }
+  return {
+    identity: {
+      label,
+      buildTimeNs: options.buildTimeNs ?? 0n,
+      uuid: options.uuid === undefined ? undefined : parseUuid(options.uuid),
+    },
     digest: options.digest ?? false,
+    report: options.onProgress ?? (() => {}),
   };
-  const target = openTarget(options);
-  const pool = new WorkerPool();
-  try {
-    const source = new DirectorySource(
-      options.source,
-      pool,
-      target.kind === "file" ? target.directory : undefined,
-    );
-    const tree = new Tree();
-    for await (const entries of source.entries()) for (const entry of entries) tree.add(entry);
-    const files = contentFiles(tree);
-    const duplicates = await findDuplicates(files, pool);
-    const plan = planImage(tree, duplicates, { align: options.align ?? HUGE_SIZE });
-    const uuid =
-      target.kind === "file"
-        ? await writeImageFile(plan, target.directory, target.name, pool, write)
-        : await writeImageStream(plan, target.descriptor, target.shown, write);
-    return {
-      inodes: plan.table.inodes.length,
-      totalSize: plan.totalSize,
-      contentSize: files.reduce((sum, file) => sum + file.size, 0),
-      storedSize: plan.extents.inodes.reduce((sum, inode) => sum + inode.size, 0),
-      uuid: uuidText(uuid),
-      omittedXattrs: source.omittedXattrs,
-    };
-  } finally {
-    await pool.close();
-    if (target.kind === "stream" && target.descriptor !== 1) closeSync(target.descriptor);
-  }
 }
 
-/** Regular files with content, each once. */
-function contentFiles(tree: Tree): FileInode[] {
-  const files: FileInode[] = [];
-  const linked = new Set<FileInode>();
-  const pending = [tree.root];
-  for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-    for (const inode of directory.children.values()) {
-      if (inode.body instanceof Map) pending.push(inode);
-      if (inode.type !== FILE_TYPE.REGULAR || inode.size === 0) continue;
-      if (inode.links > 1) {
-        if (linked.has(inode)) continue;
-        linked.add(inode);
-      }
-      files.push(inode);
-    }
+/** Milliseconds of the stages of a build. */
+class StageClock {
+  private readonly start = performance.now();
+  private last = this.start;
+
+  /** Since the lap before. */
+  lap(): number {
+    const now = performance.now();
+    const elapsed = now - this.last;
+    this.last = now;
+    return elapsed;
   }
-  return files;
-}
 
-function uuidText(uuid: Uint8Array): string {
-  const hex = Buffer.from(uuid).toString("hex");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-}
-
-type Target =
-  | { readonly kind: "file"; readonly directory: string; readonly name: string }
-  | { readonly kind: "stream"; readonly descriptor: number; readonly shown: string };
-
-/**
- * Finds out what the output is. A regular file, or none yet, is written aside and renamed; anything
- * else, such as a pipe or a block device, takes the bytes as they come.
- */
-function openTarget({ output }: BuildOptions): Target {
-  if (output === "-") {
-    if (isatty(1)) {
-      throw new BuildError("standard output is a terminal (redirect it, or give -o FILE)");
-    }
-    return { kind: "stream", descriptor: 1, shown: "standard output" };
-  }
-  const existing = statIfThere(output);
-  if (existing?.isDirectory()) throw new BuildError(`${output}: is a directory (name a file)`);
-  if (existing !== undefined && !existing.isFile()) {
-    try {
-      return { kind: "stream", descriptor: openSync(output, "w"), shown: output };
-    } catch (error) {
-      throw described(() => `cannot write ${output}`, error);
-    }
-  }
-  // A symlink to an image stays one: what it leads to is replaced, or made.
-  const path = existing === undefined ? throughSymlinks(output) : realpathSync(output);
-  const directory = directoryOf(path, output);
-  return { kind: "file", directory, name: byteStringOfText(basename(path)) };
-}
-
-/** Follows symlinks to a file that is not there. */
-function throughSymlinks(output: string): string {
-  let path = output;
-  // As many as the kernel follows.
-  for (let links = 0; links < 40; links++) {
-    let target: string;
-    try {
-      target = readlinkSync(path);
-    } catch {
-      return path;
-    }
-    path = resolve(dirname(path), target);
-  }
-  return path;
-}
-
-function directoryOf(path: string, output: string): string {
-  if (basename(path) === "") throw new BuildError(`'${output}' names no file`);
-  try {
-    return byteStringOf(realpathSync(dirname(path), "buffer"));
-  } catch (error) {
-    throw described(() => `cannot write ${output}`, error);
-  }
-}
-
-function statIfThere(path: string | Buffer) {
-  try {
-    return statSync(path, { bigint: true });
-  } catch (error) {
-    if (isSystemError(error) && (error.code === "ENOENT" || error.code === "ENOTDIR")) {
-      return undefined;
-    }
-    throw described(() => `cannot look at ${path.toString()}`, error);
+  /** Since the start. */
+  total(): number {
+    return performance.now() - this.start;
   }
 }

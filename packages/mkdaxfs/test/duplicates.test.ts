@@ -4,22 +4,15 @@ import { byteStringOfText } from "@daxfs/format";
 import { describe, expect, it } from "vitest";
 import { type Duplicates, findDuplicates } from "../src/content/duplicates.js";
 import { BuildError } from "../src/errors.js";
-import type { WorkerPool } from "../src/jobs/pool.js";
-import { TASKS } from "../src/jobs/tasks.js";
+import { WorkerPool } from "../src/jobs/pool.js";
 import { fingerprintOf } from "../src/sources/fingerprint.js";
 import type { FileInode } from "../src/sources/source.js";
 import { fileInode, Random, scratchDirectory } from "./support.js";
 
 const scratch = scratchDirectory();
 
-/** Does here what a worker would do: the worker itself is there only once it is bundled. */
-const inlinePool = {
-  runShared: async (
-    task: "hash",
-    count: number,
-    inputOf: (part: number) => Parameters<(typeof TASKS)["hash"]>[0],
-  ) => Array.from({ length: count }, (_, part) => TASKS[task](inputOf(part))),
-} as unknown as WorkerPool;
+/** Without a worker, which is there only once it is bundled. */
+const pool = new WorkerPool(1, new AbortController().signal);
 
 /** A file as the scan leaves it. `size` is what it had when it was looked at. */
 function fileWith(name: string, bytes: Uint8Array | string, size?: number): FileInode {
@@ -31,7 +24,7 @@ function fileWith(name: string, bytes: Uint8Array | string, size?: number): File
 }
 
 const find = (...files: readonly FileInode[]): Promise<Duplicates> =>
-  findDuplicates(files, inlinePool);
+  findDuplicates(files, pool, () => {});
 
 describe("the search for equal contents", () => {
   it("finds them, and no others", async () => {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
-import { BuildError } from "../errors.js";
-import { addBuildOptions, runBuild } from "./build-command.js";
-import { runCheck } from "./check-command.js";
+import { CommanderError } from "commander";
+import { BuildError, isSystemError, systemErrorText } from "../errors.js";
+import { Interrupted } from "./interruption.js";
+import { oneLine } from "./one-line.js";
+import { type Actions, createProgram } from "./program.js";
+import { UsageError } from "./usage-error.js";
 
 /** Exit status for a command that was used wrongly, as for most tools of Unix. */
 const USAGE_ERROR = 2;
@@ -15,60 +17,33 @@ function version(): string {
   return manifest.version;
 }
 
-function program(): Command {
-  const command = new Command("mkdaxfs")
-    .description(
-      "Build a daxfs image: a read-only filesystem that is mounted straight from memory.",
-    )
-    .version(version(), "-V, --version")
-    .showSuggestionAfterError()
-    .configureOutput({ outputError: (text, write) => write(`mkdaxfs: ${oneLine(text)}\n`) })
-    .exitOverride();
-  addBuildOptions(command);
-  command.action(runBuild);
-  command
-    .command("check")
-    .description(
-      "hold an image against every rule of the format (./check for a directory called so)",
-    )
-    .argument("<image>", "image file")
-    .option("--json", "print the findings as JSON")
-    .action(runCheck);
-  command.addHelpText(
-    "after",
-    `
-Examples:
-  mkdaxfs rootfs/ -o rootfs.daxfs          build an image
-  mkdaxfs rootfs/ -o - | ssh host 'cat > /dev/shm/rootfs.daxfs'
-  mkdaxfs check rootfs.daxfs               find out whether an image is sound`,
-  );
-  return command;
-}
-
-/** A message as one line, whatever the names in it hold. */
-function oneLine(text: string): string {
-  const escaped = (character: string) =>
-    `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  return text
-    .trim()
-    .replace(/^error: /, "")
-    .replace(/\n(?=\(Did you mean)/, " ")
-    .replace(/\p{Cc}/gu, escaped);
-}
+/** Loaded when they are asked for: help and errors in the command line come sooner without them. */
+const actions: Actions = {
+  build: async (sources, flags) => {
+    const { runBuild } = await import("./build-command.js");
+    await runBuild(sources, flags);
+  },
+  check: async (image, flags) => {
+    const { runCheck } = await import("./check-command.js");
+    runCheck(image, flags);
+  },
+};
 
 /**
  * Runs the command line. The only place, with the commands it calls, that prints or ends.
  * @returns the exit status
  */
-export async function main(argv: readonly string[]): Promise<number> {
+async function main(argv: readonly string[]): Promise<number> {
   try {
-    await program().parseAsync([...argv]);
+    await createProgram(actions, version()).parseAsync([...argv]);
     return process.exitCode === undefined ? 0 : Number(process.exitCode);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
+    // What keeps the process alive has been given up.
+    if (error instanceof Interrupted) process.exit(error.status);
     if (error instanceof BuildError) {
       process.stderr.write(`mkdaxfs: ${oneLine(error.message)}\n`);
-      return 1;
+      return error instanceof UsageError ? USAGE_ERROR : 1;
     }
     const detail = error instanceof Error ? error.stack : String(error);
     process.stderr.write(`mkdaxfs: this is a bug, please report it: ${detail}\n`);
@@ -76,6 +51,19 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** Ends for a full disk; a reader that went away, as `head` does, is no failure. */
+function watchOutput(): void {
+  process.stdout.on("error", (error) => {
+    if (isSystemError(error) && error.code === "EPIPE") return;
+    const text = isSystemError(error) ? systemErrorText(error) : error.message;
+    process.stderr.write(`mkdaxfs: cannot write standard output: ${text}\n`);
+    process.exit(1);
+  });
+  // Nobody hears it, and the image can be built all the same.
+  process.stderr.on("error", () => {});
+}
+
+watchOutput();
 void main(process.argv).then((status) => {
   process.exitCode = status;
 });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 import type { WorkerPool } from "../jobs/pool.js";
+import type { Progress } from "../progress.js";
 import type { FileInode } from "../sources/source.js";
+import { hashContents } from "./hash.js";
 import { partsByCost, wholeContents } from "./list.js";
 
 /** Which files have the content of another: file -> the one that stands for all of its content. */
@@ -17,13 +19,14 @@ const HASH_SIZE = 32;
 export async function findDuplicates(
   files: readonly FileInode[],
   pool: WorkerPool,
+  report: (progress: Progress) => void,
 ): Promise<Duplicates> {
   // Files that share this key by chance are hashed in vain, no more.
   const key = (file: FileInode) => (Math.imul(file.size, 0x9e3779b1) ^ file.fingerprint) >>> 0;
   const samePrint = notAlone(files, key);
   if (samePrint.length === 0) return new Map();
 
-  const hashes = await contentHashes(samePrint, pool);
+  const hashes = await contentHashes(samePrint, pool, report);
   const holders = new Map<string, FileInode>();
   const duplicates = new Map<FileInode, FileInode>();
   for (const [index, file] of samePrint.entries()) {
@@ -48,10 +51,23 @@ function notAlone(files: readonly FileInode[], keyOf: (file: FileInode) => numbe
   return files.filter((file) => repeated.has(keyOf(file)));
 }
 
-async function contentHashes(files: readonly FileInode[], pool: WorkerPool): Promise<Buffer> {
+async function contentHashes(
+  files: readonly FileInode[],
+  pool: WorkerPool,
+  report: (progress: Progress) => void,
+): Promise<Buffer> {
   const starts = partsByCost(files.length, (index) => files[index]!.size);
-  const parts = await pool.runShared("hash", starts.length - 1, (part) =>
-    wholeContents(files, starts[part]!, starts[part + 1]!),
-  );
-  return Buffer.concat(parts);
+  const contents = (part: number) => wholeContents(files, starts[part]!, starts[part + 1]!);
+  let done = 0;
+  const hashes = await pool.runShared({
+    task: "hash",
+    count: starts.length - 1,
+    inputOf: contents,
+    here: (part) => hashContents(contents(part)),
+    finished: (part) => {
+      done += starts[part + 1]! - starts[part]!;
+      report({ stage: "hash", done, total: files.length });
+    },
+  });
+  return Buffer.concat(hashes);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { availableParallelism } from "node:os";
 import { setImmediate as eventTurn, setTimeout as pause } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { BuildError } from "../errors.js";
@@ -24,118 +25,162 @@ export interface Offer<T extends TaskName> {
   readonly takeBack: () => TaskOutput<T> | undefined;
 }
 
+/** A task in parts that any thread can do. */
+export interface SharedTask<T extends TaskName> {
+  readonly task: T;
+  /** How many parts. */
+  readonly count: number;
+  /** Makes the input of a part when its turn comes, for the worker of that index. */
+  readonly inputOf: (part: number, worker: number) => TaskInput<T>;
+  /** How this thread does a part. */
+  readonly here: (part: number) => TaskOutput<T>;
+  /**
+   * What this thread does before it takes a part, and while only workers have one; tells whether
+   * there was anything to do.
+   */
+  readonly meanwhile?: () => boolean;
+  /** Hears of each part that is done, by whomever. */
+  readonly finished?: (part: number) => void;
+}
+
 /** Parts that wait in the worker, so that it need not wait for this thread. */
 const QUEUED_IN_WORKER = 4;
 
-/** A worker thread that takes tasks while this thread does others. */
+/** Threads that are worth having; a build is bound by the one that writes. */
+const JOBS_DEFAULT_MAX = 4;
+
+/** How many threads a build uses unless it is told. */
+export function defaultJobs(): number {
+  return Math.min(availableParallelism(), JOBS_DEFAULT_MAX);
+}
+
+/** Worker threads that take tasks while this thread does others. */
 export class WorkerPool {
-  private readonly worker: Worker;
+  /** None where one thread is to do it all. */
+  private readonly workers: readonly Worker[];
   private readonly waiting = new Map<number, Waiting>();
   private lastId = 0;
   private closed = false;
 
-  constructor() {
-    // The worker holds little at a time; large young generations would only cost memory.
-    this.worker = new Worker(new URL("./worker.cjs", import.meta.url), {
-      resourceLimits: { maxYoungGenerationSizeMb: 4 },
-    });
-    this.worker.on("message", (reply: Reply) => this.settle(reply));
-    this.worker.on("error", (error) => this.fail(error));
-    this.worker.on("exit", () => this.fail(new Error("a worker thread ended early")));
-  }
-
   /**
-   * Has the worker do a task.
-   * @throws BuildError for what the user can mend.
+   * @param jobs threads together with this one
+   * @param signal gives up what is under way when it is aborted
    */
-  run<T extends TaskName>(task: T, input: TaskInput<T>): Promise<TaskOutput<T>> {
-    const id = ++this.lastId;
-    return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve: resolve as (output: unknown) => void, reject });
-      this.worker.postMessage({ id, task, input });
+  constructor(
+    jobs: number,
+    private readonly signal: AbortSignal,
+  ) {
+    this.workers = Array.from({ length: jobs - 1 }, () => {
+      // A worker holds little at a time; large young generations would only cost memory.
+      const worker = new Worker(new URL("./worker.cjs", import.meta.url), {
+        resourceLimits: { maxYoungGenerationSizeMb: 4 },
+      });
+      worker.on("message", (reply: Reply) => this.settle(reply));
+      worker.on("error", (error) => this.fail(error));
+      worker.on("exit", () => this.fail(new Error("a worker thread ended early")));
+      return worker;
     });
   }
 
-  /**
-   * Does the parts of a task here and in the worker; whoever is free takes the next. Between parts
-   * this thread sees to its events, so that a signal is heard.
-   * @param count number of parts
-   * @param inputOf makes the input of a part when its turn comes
-   * @param here how this thread does a part, where that is not as the worker does it
-   * @param meanwhile what this thread does before it takes a part, and while only the worker has
-   *   one: tells whether there was anything to do
-   * @returns the outputs in the order of the parts
-   * @throws BuildError for what the user can mend.
-   */
-  async runShared<T extends TaskName>(
+  /** Workers there are besides this thread. */
+  get workerCount(): number {
+    return this.workers.length;
+  }
+
+  /** Has a worker do a task. @throws BuildError for what the user can mend. */
+  private run<T extends TaskName>(
+    worker: Worker,
     task: T,
-    count: number,
-    inputOf: (part: number) => TaskInput<T>,
-    here: (input: TaskInput<T>) => TaskOutput<T> = (input) =>
-      TASKS[task](input as never) as TaskOutput<T>,
-    meanwhile?: () => boolean,
-  ): Promise<TaskOutput<T>[]> {
+    input: TaskInput<T>,
+    claim?: Int32Array,
+  ): { readonly id: number; readonly output: Promise<TaskOutput<T>> } {
+    const id = ++this.lastId;
+    const output = new Promise<TaskOutput<T>>((resolve, reject) => {
+      this.waiting.set(id, { resolve: resolve as (output: unknown) => void, reject });
+      worker.postMessage({ id, task, input, claim });
+    });
+    return { id, output };
+  }
+
+  /**
+   * Does the parts of a task here and in the workers; whoever is free takes the next. Between parts
+   * this thread sees to its events, so that a signal is heard.
+   * @returns the outputs in the order of the parts
+   * @throws BuildError for what the user can mend; the reason of the signal when it is aborted.
+   */
+  async runShared<T extends TaskName>(shared: SharedTask<T>): Promise<TaskOutput<T>[]> {
+    const { task, count, inputOf, here, meanwhile, finished } = shared;
     const outputs = new Array<TaskOutput<T>>(count);
-    const inWorker = new Set<Promise<void>>();
+    const inWorkers = new Set<Promise<void>>();
     let front = 0;
     let back = count;
     let failure: { readonly error: unknown } | undefined;
-    const feed = () => {
-      while (inWorker.size < QUEUED_IN_WORKER && front < back && failure === undefined) {
-        const part = --back;
-        const done = this.run(task, inputOf(part)).then(
-          (output) => {
-            outputs[part] = output;
-            inWorker.delete(done);
-            feed();
-          },
-          (error: unknown) => {
-            failure ??= { error };
-            inWorker.delete(done);
-          },
-        );
-        inWorker.add(done);
-      }
+    const handOver = (worker: Worker, index: number) => {
+      const part = --back;
+      const done = this.run(worker, task, inputOf(part, index)).output.then(
+        (output) => {
+          outputs[part] = output;
+          finished?.(part);
+          inWorkers.delete(done);
+          if (front < back && failure === undefined) handOver(worker, index);
+        },
+        (error: unknown) => {
+          failure ??= { error };
+          inWorkers.delete(done);
+        },
+      );
+      inWorkers.add(done);
     };
-    feed();
+    for (let queued = 0; queued < QUEUED_IN_WORKER; queued++) {
+      for (const [index, worker] of this.workers.entries()) {
+        if (front < back) handOver(worker, index);
+      }
+    }
     while (front < back && failure === undefined) {
       if (!meanwhile?.()) {
         const part = front++;
-        outputs[part] = here(inputOf(part));
+        outputs[part] = here(part);
+        finished?.(part);
       }
       await eventTurn();
+      this.signal.throwIfAborted();
     }
-    while (inWorker.size > 0 && failure === undefined) {
-      await (meanwhile?.() ? eventTurn() : Promise.race([...inWorker, pause(1)]));
+    while (inWorkers.size > 0 && failure === undefined) {
+      await (meanwhile?.() ? eventTurn() : Promise.race([...inWorkers, pause(1)]));
+      this.signal.throwIfAborted();
     }
     if (failure !== undefined) throw failure.error;
     return outputs;
   }
 
   /**
-   * Lets the worker do a task unless this thread gets to it first.
+   * Lets a worker do a task unless this thread gets to it first.
    * @returns a promise of the output, and how to take the task back
    */
   offer<T extends TaskName>(task: T, input: TaskInput<T>): Offer<T> {
     const claim = new Int32Array(new SharedArrayBuffer(4));
-    const id = ++this.lastId;
-    const output = new Promise<TaskOutput<T>>((resolve, reject) => {
-      this.waiting.set(id, { resolve: resolve as (output: unknown) => void, reject });
-      this.worker.postMessage({ id, task, input, claim });
-    });
+    const doHere = () => TASKS[task](input as never) as TaskOutput<T>;
+    const worker = this.workers[this.lastId % Math.max(1, this.workers.length)];
+    if (worker === undefined) {
+      return {
+        output: new Promise(() => {}),
+        takeBack: () => (claimFirst(claim) ? doHere() : undefined),
+      };
+    }
+    const { id, output } = this.run(worker, task, input, claim);
     // Whoever waits for it hears of a failure; after another failure nobody does.
     output.catch(() => {});
     const takeBack = () => {
       if (!claimFirst(claim)) return undefined;
       this.waiting.delete(id);
-      return TASKS[task](input as never) as TaskOutput<T>;
+      return doHere();
     };
     return { output, takeBack };
   }
 
   async close(): Promise<void> {
     this.closed = true;
-    await this.worker.terminate();
+    await Promise.all(this.workers.map((worker) => worker.terminate()));
   }
 
   private settle(reply: Reply): void {

@@ -66,6 +66,8 @@ export interface Plan {
 export interface PlanOptions {
   /** Alignment of files of 2 MiB and more, in bytes. */
   readonly align: typeof BLOCK_SIZE | typeof HUGE_SIZE;
+  /** Length that the image is to have, a multiple of 4096; undefined for what it needs. */
+  readonly size?: number | undefined;
 }
 
 const COUNT_MAX = 0xffffffff;
@@ -101,12 +103,17 @@ export function planImage(tree: Tree, duplicates: Duplicates, options: PlanOptio
   const dataOffset = roundUp(xattrOffset + xattrs.size, BLOCK_SIZE);
 
   const { targets, end } = placeTargets(table, dataOffset);
-  const { extents, totalSize } = placeContents(
+  const { extents, totalSize: needed } = placeContents(
     table,
     duplicates,
     roundUp(end, BLOCK_SIZE),
     options,
   );
+  if (options.size !== undefined && needed > options.size) {
+    throw new BuildError(
+      `the image takes ${needed} bytes and is to have ${options.size} (allow more, or leave out files)`,
+    );
+  }
   const huge =
     options.align === HUGE_SIZE && extents.inodes.some((inode) => inode.size >= HUGE_SIZE);
   return {
@@ -118,7 +125,7 @@ export function planImage(tree: Tree, duplicates: Duplicates, options: PlanOptio
     strtabSize,
     xattrOffset,
     dataOffset,
-    totalSize,
+    totalSize: options.size ?? needed,
     dataAlignLog2: Math.log2(huge ? HUGE_SIZE : BLOCK_SIZE),
   };
 }

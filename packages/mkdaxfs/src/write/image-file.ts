@@ -6,7 +6,9 @@ import { described } from "../errors.js";
 import { fsPath, type HostPath, joined, shown } from "../host-path.js";
 import type { WorkerPool } from "../jobs/pool.js";
 import type { Plan } from "../plan/plan.js";
+import type { Progress } from "../progress.js";
 import { FileSink, streamPieces } from "./copy.js";
+import { digestPieces } from "./digest.js";
 import {
   contentUuid,
   encodeMetadata,
@@ -14,40 +16,31 @@ import {
   encodeTargets,
   type Identity,
 } from "./metadata.js";
-import { partOf, piecesOf } from "./pieces.js";
-import { DrainingSink, RingDrain, windowRing } from "./window-ring.js";
+import { bytesOfPart, partOf, piecesOf } from "./pieces.js";
+import { DrainingSink, RingDrains, windowRing } from "./window-ring.js";
 
 export interface WriteOptions {
   readonly identity: Identity;
   /** Whether to write `data_digest`. */
   readonly digest: boolean;
+  readonly report: (progress: Progress) => void;
+}
+
+/** What is known of an image once it is written. */
+export interface WrittenImage {
+  readonly uuid: Uint8Array;
+  /** Field `data_digest`, if it was to be written. */
+  readonly digest: Uint8Array | undefined;
 }
 
 /** Pieces that one task hashes. */
 const DIGEST_PIECES = 16;
 
-/** Runs an action when the process is told to end, and ends it then; undone by the result. */
-function onTermination(action: () => void): () => void {
-  const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
-  const handlers = Object.entries(signals).map(([signal, number]) => {
-    const handler = () => {
-      action();
-      process.exit(128 + number);
-    };
-    process.once(signal, handler);
-    return [signal, handler] as const;
-  });
-  return () => {
-    for (const [signal, handler] of handlers) process.removeListener(signal, handler);
-  };
-}
-
 /**
  * Writes an image to a file, which appears under its name only when it is complete; until then,
  * and when something fails, there is what was there before.
  * @param directory where the file goes, and @param name what it is called there
- * @returns the image's UUID
- * @throws BuildError
+ * @throws BuildError, or the reason of the pool's signal
  */
 export async function writeImageFile(
   plan: Plan,
@@ -55,7 +48,7 @@ export async function writeImageFile(
   name: HostPath,
   pool: WorkerPool,
   options: WriteOptions,
-): Promise<Uint8Array> {
+): Promise<WrittenImage> {
   const output = joined(directory, name);
   const suffix = `.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
   const partial = joined(directory, `.${name.slice(0, 254 - suffix.length)}${suffix}`);
@@ -73,23 +66,20 @@ export async function writeImageFile(
       // It was never made.
     }
   };
-  const undo = onTermination(remove);
   try {
-    let uuid: Uint8Array;
+    let written: WrittenImage;
     const descriptor = writing(() => openSync(fsPath(partial), "wx"));
     try {
       writing(() => ftruncateSync(descriptor, plan.totalSize));
-      uuid = await fill(plan, descriptor, partial, output, pool, options);
+      written = await fill(plan, descriptor, partial, output, pool, options);
     } finally {
       closeSync(descriptor);
     }
     writing(() => renameSync(fsPath(partial), fsPath(output)));
-    return uuid;
+    return written;
   } catch (error) {
     remove();
     throw error;
-  } finally {
-    undo();
   }
 }
 
@@ -99,39 +89,52 @@ async function fill(
   partial: HostPath,
   output: HostPath,
   pool: WorkerPool,
-  { identity, digest }: WriteOptions,
-): Promise<Uint8Array> {
+  { identity, digest, report }: WriteOptions,
+): Promise<WrittenImage> {
   const sink = new FileSink(descriptor, output);
   const pieces = piecesOf(plan);
-  const ring = windowRing();
-  const drain = new RingDrain(ring, sink);
-  const own = new DrainingSink(sink, drain);
-  const parts = await pool.runShared(
-    "copy",
-    pieces.parts.length - 1,
-    (part) => ({ ...partOf(pieces, part), ring }),
-    (order) => streamPieces(order.pieces, order.offsets, own),
-    () => drain.waitAndDrain(),
-  );
-  while (drain.drain());
+  const rings = Array.from({ length: pool.workerCount }, windowRing);
+  const drains = new RingDrains(rings, sink);
+  const own = new DrainingSink(sink, drains);
+  let copied = 0;
+  const parts = await pool.runShared({
+    task: "copy",
+    count: pieces.parts.length - 1,
+    inputOf: (part, worker) => ({ ...partOf(pieces, part), ring: rings[worker]! }),
+    here: (part) => {
+      const { pieces: contents, offsets } = partOf(pieces, part);
+      return streamPieces(contents, offsets, own);
+    },
+    meanwhile: () => drains.waitAndDrain(),
+    finished: (part) => {
+      copied += bytesOfPart(pieces, part);
+      report({ stage: "copy", done: copied, total: pieces.bytes });
+    },
+  });
+  while (drains.drain());
   const sums = new Uint32Array(pieces.offsets.length);
   for (const [part, ofPart] of parts.entries()) sums.set(ofPart, pieces.parts[part]!);
 
   const metadata = encodeMetadata(plan, (bytes, offset) => sink.write(bytes, offset));
   const targets = encodeTargets(plan);
   sink.write(targets, plan.dataOffset);
-  const uuid = contentUuid(metadata, targets, sums, identity);
+  const uuid = identity.uuid ?? contentUuid(metadata, targets, sums, identity);
   const dataDigest = digest ? await digestOf(plan, partial, pool) : undefined;
   sink.write(encodeSuperblock(plan, metadata, uuid, identity, dataDigest), 0);
-  return uuid;
+  return { uuid, digest: dataDigest };
 }
 
 async function digestOf(plan: Plan, image: HostPath, pool: WorkerPool): Promise<Uint8Array> {
   const step = DIGEST_PIECES * DIGEST_PIECE_SIZE;
-  const count = Math.ceil((plan.totalSize - plan.dataOffset) / step);
-  const parts = await pool.runShared("digest", count, (part) => {
+  const orderOf = (part: number) => {
     const start = plan.dataOffset + part * step;
     return { image, start, end: Math.min(start + step, plan.totalSize) };
+  };
+  const parts = await pool.runShared({
+    task: "digest",
+    count: Math.ceil((plan.totalSize - plan.dataOffset) / step),
+    inputOf: orderOf,
+    here: (part) => digestPieces(orderOf(part)),
   });
   return digestOfPieces(parts);
 }

@@ -6,9 +6,9 @@ import { DIGEST_PIECE_SIZE, digestOfPieces } from "@daxfs/format";
 import { BuildError, described, isSystemError } from "../errors.js";
 import type { Plan } from "../plan/plan.js";
 import { type Sink, streamPieces, WINDOW_BUFFER_SIZE } from "./copy.js";
-import type { WriteOptions } from "./image-file.js";
+import type { WriteOptions, WrittenImage } from "./image-file.js";
 import { contentUuid, encodeMetadata, encodeSuperblock, encodeTargets } from "./metadata.js";
-import { type Pieces, partOf, piecesOf } from "./pieces.js";
+import { bytesOfPart, type Pieces, partOf, piecesOf } from "./pieces.js";
 
 const ZEROS = new Uint8Array(256 * 1024);
 
@@ -72,32 +72,39 @@ class PieceDigests {
  * Writes an image to something that takes bytes in order alone: a pipe, a terminal line, a device.
  * The superblock comes first and holds checksums of all that follows, so every file is read twice.
  * @param descriptor where the bytes go, and @param name what it is called in messages
- * @returns the image's UUID
+ * @param signal gives it up
  * @throws BuildError also when a file changed between the two times.
  */
 export async function writeImageStream(
   plan: Plan,
   descriptor: number,
   name: string,
-  { identity, digest }: WriteOptions,
-): Promise<Uint8Array> {
+  { identity, digest, report }: WriteOptions,
+  signal: AbortSignal,
+): Promise<WrittenImage> {
   const pieces = piecesOf(plan);
+  const turn = async (done: number) => {
+    report({ stage: "copy", done, total: 2 * pieces.bytes });
+    await eventTurn();
+    signal.throwIfAborted();
+  };
   const metadata = encodeMetadata(plan, () => {});
   const targets = encodeTargets(plan);
 
   const digests = digest ? new PieceDigests() : undefined;
   const hashing = new Sequence(plan.dataOffset, (bytes) => digests?.update(bytes));
   hashing.write(targets, plan.dataOffset);
-  const sums = await stream(pieces, hashing);
+  const sums = await stream(pieces, hashing, turn);
   hashing.fillTo(plan.totalSize);
 
-  const uuid = contentUuid(metadata, targets, sums, identity);
-  const superblock = encodeSuperblock(plan, metadata, uuid, identity, digests?.finish());
+  const uuid = identity.uuid ?? contentUuid(metadata, targets, sums, identity);
+  const dataDigest = digests?.finish();
+  const superblock = encodeSuperblock(plan, metadata, uuid, identity, dataDigest);
   const output = new Sequence(0, (bytes) => writeAll(descriptor, name, bytes));
   output.write(superblock, 0);
   encodeMetadata(plan, (bytes, offset) => output.write(bytes, offset));
   output.write(targets, plan.dataOffset);
-  const written = await stream(pieces, output);
+  const written = await stream(pieces, output, (done) => turn(pieces.bytes + done));
   output.fillTo(plan.totalSize);
   const differs = written.findIndex((sum, index) => sum !== sums[index]);
   if (differs >= 0) {
@@ -106,15 +113,22 @@ export async function writeImageStream(
         "(build from a tree at rest, such as a snapshot)",
     );
   }
-  return uuid;
+  return { uuid, digest: dataDigest };
 }
 
-async function stream(pieces: Pieces, sink: Sink): Promise<Uint32Array> {
+/** @param turn runs after each part, with the bytes copied so far */
+async function stream(
+  pieces: Pieces,
+  sink: Sink,
+  turn: (done: number) => Promise<void>,
+): Promise<Uint32Array> {
+  let done = 0;
   const sums = new Uint32Array(pieces.offsets.length);
   for (let part = 0; part < pieces.parts.length - 1; part++) {
     const { pieces: list, offsets } = partOf(pieces, part);
     sums.set(streamPieces(list, offsets, sink), pieces.parts[part]!);
-    await eventTurn();
+    done += bytesOfPart(pieces, part);
+    await turn(done);
   }
   return sums;
 }

@@ -126,6 +126,8 @@ export interface Identity {
   readonly label: string;
   /** Nanoseconds since 1970, or 0. */
   readonly buildTimeNs: bigint;
+  /** 16 bytes in place of the UUID that comes from the content. */
+  readonly uuid: Uint8Array | undefined;
 }
 
 /**

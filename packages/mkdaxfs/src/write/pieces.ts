@@ -12,6 +12,8 @@ export interface Pieces {
   readonly offsets: Float64Array;
   /** Where each part that is worth a task begins, and where the last ends. */
   readonly parts: readonly number[];
+  /** Bytes of all of them. */
+  readonly bytes: number;
 }
 
 /** Cuts the contents of a plan into pieces. */
@@ -28,7 +30,17 @@ export function piecesOf(plan: Plan): Pieces {
       stretches.add(inode, from, Math.min(PIECE_SIZE, inode.size - from));
     }
   }
-  return { stretches, offsets, parts: partsByCost(count, (index) => stretches.sizes[index]!) };
+  const bytes = stretches.sizes.reduce((sum, size) => sum + size, 0);
+  const parts = partsByCost(count, (index) => stretches.sizes[index]!);
+  return { stretches, offsets, parts, bytes };
+}
+
+/** Bytes of the pieces of a part. */
+export function bytesOfPart({ stretches, parts }: Pieces, part: number): number {
+  let bytes = 0;
+  for (let index = parts[part]!; index < parts[part + 1]!; index++)
+    bytes += stretches.sizes[index]!;
+  return bytes;
 }
 
 /** The pieces of a part. */

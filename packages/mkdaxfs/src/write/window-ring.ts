@@ -66,7 +66,7 @@ export class RingSink implements Sink {
 const PATIENCE = 1;
 
 /** The writing thread's end. */
-export class RingDrain {
+class RingDrain {
   private slot = 0;
   /** Whether windows have come fast enough lately to be worth waiting for. */
   private patient = true;
@@ -114,11 +114,34 @@ export class RingDrain {
   }
 }
 
-/** A sink that also writes what the worker has filled meanwhile. */
+/** The writing thread's end of the rings of several workers. */
+export class RingDrains {
+  private readonly drains: readonly RingDrain[];
+
+  constructor(rings: readonly WindowRing[], sink: Sink) {
+    this.drains = rings.map((ring) => new RingDrain(ring, sink));
+  }
+
+  /** As of each ring. @throws BuildError */
+  waitAndDrain(): boolean {
+    let any = false;
+    for (const drain of this.drains) any = drain.waitAndDrain() || any;
+    return any;
+  }
+
+  /** As of each ring. @throws BuildError */
+  drain(): boolean {
+    let any = false;
+    for (const drain of this.drains) any = drain.drain() || any;
+    return any;
+  }
+}
+
+/** A sink that also writes what the workers have filled meanwhile. */
 export class DrainingSink implements Sink {
   constructor(
     private readonly sink: Sink,
-    private readonly ring: RingDrain,
+    private readonly rings: RingDrains,
   ) {}
 
   buffer(): Uint8Array {
@@ -127,6 +150,6 @@ export class DrainingSink implements Sink {
 
   write(bytes: Uint8Array, offset: number): void {
     this.sink.write(bytes, offset);
-    this.ring.drain();
+    this.rings.drain();
   }
 }
