@@ -11,7 +11,7 @@ export const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/
 export const cacheDirectory = `${root}/.cache`;
 
 const PNPM = "pnpm@10.34.8";
-const OLDEST_NODE = [20, 15];
+const OLDEST_NODE = [20, 18];
 
 /** Debian packages by what they are for. */
 export const PACKAGES = {
@@ -19,17 +19,29 @@ export const PACKAGES = {
   rootfs: ["debootstrap"],
   test: [
     "acl",
+    "apache2-utils",
     "attr",
+    "bzip2",
     "cpio",
+    "docker-registry",
     "e2fsprogs",
     "g++",
     "gcc",
     "kmod",
+    "libarchive-tools",
     "libcap2-bin",
+    "openssl",
+    "podman",
     "python3",
+    "skopeo",
     "sparse",
     "time",
+    "umoci",
+    "unzip",
+    "xz-utils",
+    "zip",
     "zlib1g-dev",
+    "zstd",
   ],
   bench: ["erofs-utils", "tar", "time"],
 };
