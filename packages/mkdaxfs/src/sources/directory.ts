@@ -92,7 +92,11 @@ export class DirectorySource implements Source {
       const contents = Uint8Array.from(entries, ({ inode }) => contentKind(inode));
       const offered: Batch = {
         entries,
-        inspection: this.context.pool.offer("inspect", { paths, contents, xattrs: this.context.xattrs }),
+        inspection: this.context.pool.offer("inspect", {
+          paths,
+          contents,
+          xattrs: this.context.xattrs,
+        }),
       };
       offered.inspection.output.then(
         (found) => {

@@ -34,8 +34,10 @@ export function treeAdjuster(options: AdjustOptions): (root: FileInode) => Adjus
   const adjust = (inode: FileInode, directory: ByteString, name: ByteString) => {
     inode.uid = owner(inode.uid, directory, name);
     inode.gid = group(inode.gid, directory, name);
-    // Permissions of symlinks are never looked at, and Linux shows 0777 for all.
-    if (changeMode !== undefined && inode.type !== FILE_TYPE.SYMLINK) {
+    if (inode.type === FILE_TYPE.SYMLINK) {
+      // Linux has them so and changes them never; archives may hold what another system had.
+      inode.mode = FILE_TYPE.SYMLINK | 0o777;
+    } else if (changeMode !== undefined) {
       inode.mode = changeMode(inode.mode, inode.type === FILE_TYPE.DIRECTORY);
     }
     if (mtimeNs !== undefined) inode.mtimeNs = mtimeNs;
