@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Engines that are played by a server on a socket: where they are looked for, and what becomes of
 // what they say.
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import { type AddressInfo, createServer as createPlainServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -247,6 +249,35 @@ describe("an engine that is asked for", () => {
     const { port } = server.address() as AddressInfo;
     expect(await open("app:1", { DOCKER_HOST: `tcp://127.0.0.1:${port}` })).toBeDefined();
     expect(await open("app:1", { DOCKER_HOST: `http://127.0.0.1:${port}/` })).toBeDefined();
+  });
+
+  it("may listen behind TLS, and want to know who comes", async () => {
+    const certs = join(home, "certs");
+    mkdirSync(certs);
+    execFileSync(
+      "openssl",
+      [
+        ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"],
+        ...["-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=both"],
+        ...["-addext", "subjectAltName=IP:127.0.0.1"],
+      ],
+      { cwd: certs, stdio: "pipe" },
+    );
+    const [cert, key] = ["cert.pem", "key.pem"].map((name) => readFileSync(join(certs, name)));
+    const server = createSecureServer({ cert, key, ca: cert, requestCert: true });
+    server.on("request", (_, response) => response.writeHead(404).end('{"message":"none"}'));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    endings.push(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const DOCKER_HOST = `tcp://127.0.0.1:${port}`;
+    const verify = { DOCKER_HOST, DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: certs };
+    expect(await refusal(open("app", verify))).toMatch(/self-signed certificate/);
+    copyFileSync(join(certs, "cert.pem"), join(certs, "ca.pem"));
+    expect(await open("app", verify)).toBeUndefined();
+    expect(context.warnings[0]).toMatch(/has no such image/);
+    rmSync(join(certs, "key.pem"));
+    rmSync(join(certs, "cert.pem"));
+    await refusal(open("app", verify));
   });
 
   it("may speak no HTTP", async () => {

@@ -57,6 +57,7 @@ export function testContext(platform: Platform = AMD64): SourceContext & { warni
     registry: { tlsVerify: true, parallel: 1 },
     outputDirectory: undefined,
     wanted: () => true,
+    xattrs: true,
     report: () => {},
     warn: (text) => warnings.push(text),
     warnings,

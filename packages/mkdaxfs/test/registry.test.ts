@@ -46,16 +46,11 @@ async function serve(listener: RequestListener = store.answer): Promise<TestServ
   return server;
 }
 
-const environment = (more: Record<string, string> = {}) => ({
-  HOME: home,
-  PATH: process.env.PATH ?? "",
-  ...more,
-});
-
-async function open(reference: string, more = {}, retryDelayMs = 1): Promise<ContainerImage> {
+async function open(reference: string, changes: object = {}): Promise<ContainerImage> {
   const image = await openRegistryImage(reference, context, {
-    environment: environment(more),
-    retryDelayMs,
+    environment: { HOME: home },
+    retryDelayMs: 1,
+    ...changes,
   });
   endings.unshift(() => image.close());
   return image;
@@ -315,6 +310,16 @@ describe("what is not what it should be", () => {
     });
   }
 
+  it("is a layer that comes again with another size", async () => {
+    const { mediaType } = store.image("1", [layer, layer]);
+    const manifest = JSON.parse(store.manifests.get("1")!.bytes.toString());
+    manifest.layers[1].size = 5;
+    store.document("1", mediaType, manifest);
+    const server = await serve();
+    const image = await open(`${server.host}/app:1`);
+    expect(await refusal(contents(image))).toMatch(/has 2097153 bytes of it instead of 5/);
+  });
+
   it("is said by the layers before it, too", async () => {
     store.image("1", [layers[0]!, layers[2]!]);
     store.blobs.delete(digest);
@@ -414,7 +419,9 @@ describe("a failure that may be temporary", () => {
       sendError(response, 500, "UNKNOWN");
       setTimeout(() => controller.abort(new Error("given up")), 20);
     });
-    await expect(open(`${server.host}/app:1`, {}, 60_000)).rejects.toThrow("given up");
+    await expect(open(`${server.host}/app:1`, { retryDelayMs: 60_000 })).rejects.toThrow(
+      "given up",
+    );
   });
 });
 
@@ -449,6 +456,34 @@ describe("a download that breaks", () => {
     expect(await contents(await open(`${server.host}/app:1`))).toEqual([blob].map(digestOf));
     expect(ranges.length).toBe(14);
     expect(ranges.slice(0, 3)).toEqual([undefined, "bytes=1572864-", "bytes=3145728-"]);
+  });
+
+  it("is resumed when nothing more comes", async () => {
+    const blob = randomBytes(2 * MIB);
+    store.image("1", [blob]);
+    const ranges: (string | undefined)[] = [];
+    const server = await serve(
+      unless((request, response) => {
+        if (!request.url?.endsWith(sha256(blob))) return false;
+        ranges.push(request.headers.range);
+        // The third does not even answer.
+        if (ranges.length === 3) return true;
+        if (ranges.length > 3) return false;
+        const start = ranges.length === 1 ? 0 : MIB;
+        const range = `bytes ${start}-${blob.length - 1}/${blob.length}`;
+        response.writeHead(start === 0 ? 200 : 206, { "content-range": range });
+        response.write(blob.subarray(start, start + MIB - start / 2));
+        return true;
+      }),
+    );
+    const image = await open(`${server.host}/app:1`, { idleTimeoutMs: 500 });
+    expect(await contents(image)).toEqual([sha256(blob)]);
+    expect(ranges).toEqual([
+      undefined,
+      `bytes=${MIB}-`,
+      `bytes=${1.5 * MIB}-`,
+      `bytes=${1.5 * MIB}-`,
+    ]);
   });
 
   it("is given up when it does not get on", async () => {

@@ -61,8 +61,6 @@ export class EngineClient {
           path,
           signal,
           agent: false,
-          // The engine takes any; a socket's path would be none.
-          headers: { host: "docker" },
         },
         resolve,
       );

@@ -21,9 +21,15 @@ export interface Surroundings {
   readonly environment: NodeJS.ProcessEnv;
   /** Milliseconds, about, before the second try of what fails. */
   readonly retryDelayMs: number;
+  /** Milliseconds without a byte after which a server is given up. */
+  readonly idleTimeoutMs: number;
 }
 
-const USUAL: Surroundings = { environment: process.env, retryDelayMs: 1000 };
+const USUAL: Surroundings = {
+  environment: process.env,
+  retryDelayMs: 1000,
+  idleTimeoutMs: 60_000,
+};
 
 /**
  * Opens an image in a registry. All its layers are being fetched from then on, some at once; what
@@ -34,13 +40,14 @@ const USUAL: Surroundings = { environment: process.env, retryDelayMs: 1000 };
 export async function openRegistryImage(
   reference: string,
   context: SourceContext,
-  { environment, retryDelayMs }: Surroundings = USUAL,
+  changes: Partial<Surroundings> = {},
 ): Promise<ContainerImage> {
+  const { environment, retryDelayMs, idleTimeoutMs } = { ...USUAL, ...changes };
   const parsed = parseReference(reference);
   const ending = new AbortController();
   const signal = AbortSignal.any([context.signal, ending.signal]);
   const { tlsVerify } = context.registry;
-  const transport = await Transport.open({ tlsVerify, environment, signal });
+  const transport = await Transport.open({ tlsVerify, environment, idleTimeoutMs, signal });
   const client = new RegistryClient({
     reference: parsed,
     transport,
@@ -83,7 +90,7 @@ interface Means {
 
 class RegistryImage implements ContainerImage {
   readonly layers: readonly LayerBlob[];
-  /** Downloads by digest: a layer may come twice. */
+  /** Downloads by digest and size: a layer may come twice. */
   private readonly fetched = new Map<string, Promise<string>>();
   private readonly waiting: (() => void)[] = [];
   private running = 0;
@@ -142,12 +149,13 @@ class RegistryImage implements ContainerImage {
   private layer({ descriptor, diffId }: ResolvedLayer): LayerBlob {
     const { digest, size, mediaType } = descriptor;
     const description = `${this.description}: layer ${digest}`;
-    let path = this.fetched.get(digest);
+    const key = `${digest} ${size}`;
+    let path = this.fetched.get(key);
     if (path === undefined) {
       path = this.fetch(descriptor, description);
       // `open` says it, that of any layer, if anybody still wants to know.
       path.catch(this.means.fail);
-      this.fetched.set(digest, path);
+      this.fetched.set(key, path);
     }
     const fetched = path;
     return {

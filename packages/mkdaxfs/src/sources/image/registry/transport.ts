@@ -10,8 +10,6 @@ import { proxyFor } from "./proxy.js";
 
 /** Milliseconds until a connection stands. */
 const CONNECT_TIMEOUT = 30_000;
-/** Milliseconds without a byte. */
-const IDLE_TIMEOUT = 60_000;
 /** Redirects from one request on. */
 const MAX_REDIRECTS = 5;
 
@@ -19,6 +17,8 @@ export interface TransportOptions {
   /** False allows certificates that can't be verified, and plain http. */
   readonly tlsVerify: boolean;
   readonly environment: NodeJS.ProcessEnv;
+  /** Milliseconds without a byte after which a server is given up. */
+  readonly idleTimeoutMs: number;
   /** Ends every request that is under way. */
   readonly signal: AbortSignal;
 }
@@ -110,7 +110,7 @@ export class Transport {
   }
 
   private async sendOnce(url: URL, request: Request, withSecret: boolean): Promise<Reply> {
-    const { signal } = this.options;
+    const { signal, idleTimeoutMs } = this.options;
     signal.throwIfAborted();
     const secret =
       withSecret && request.authorization !== undefined
@@ -123,8 +123,8 @@ export class Transport {
         headers: { "user-agent": "mkdaxfs", ...request.headers, ...secret },
         body: request.body ?? null,
         dispatcher: this.dispatcherFor(url),
-        headersTimeout: IDLE_TIMEOUT,
-        bodyTimeout: IDLE_TIMEOUT,
+        headersTimeout: idleTimeoutMs,
+        bodyTimeout: idleTimeoutMs,
         signal,
       });
     } catch (error) {
@@ -238,9 +238,9 @@ const TEMPORARY: ReadonlyMap<string, string> = new Map([
   ["ETIMEDOUT", "the connection timed out"],
   ["EAI_AGAIN", "its name can't be looked up at the moment"],
   ["UND_ERR_SOCKET", "the connection was closed"],
-  ["UND_ERR_CONNECT_TIMEOUT", "no connection within 30 s"],
-  ["UND_ERR_HEADERS_TIMEOUT", "no answer within 60 s"],
-  ["UND_ERR_BODY_TIMEOUT", "no data within 60 s"],
+  ["UND_ERR_CONNECT_TIMEOUT", "it takes no connection"],
+  ["UND_ERR_HEADERS_TIMEOUT", "it does not answer"],
+  ["UND_ERR_BODY_TIMEOUT", "it sends nothing more"],
   ["UND_ERR_RES_CONTENT_LENGTH_MISMATCH", "the connection was closed"],
 ]);
 
