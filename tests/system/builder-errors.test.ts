@@ -7,6 +7,7 @@ import {
   openSync,
   readFileSync,
   readSync,
+  statSync,
   symlinkSync,
   watch,
   writeFileSync,
@@ -560,6 +561,7 @@ describe("an image that is being built", () => {
       ["-c", 'while printf x >> "$1"; do :; done', "bash", join(source, "file-4")],
       { reject: false },
     );
+    await until("the file grows", () => statSync(join(source, "file-4")).size > 8 * MIB);
     const result = await mkdaxfs([source, "-o", image]);
     mover.kill("SIGKILL");
     await mover;

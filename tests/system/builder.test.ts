@@ -380,8 +380,8 @@ describe("one tree", () => {
     const script = `
       import { BuildError, buildImage } from "mkdaxfs";
       const [source, output] = process.argv.slice(1);
-      const { omittedXattrs, ...report } = await buildImage({ source, output });
-      const error = await buildImage({ source: "/no/such", output }).catch((thrown) => thrown);
+      const { omittedXattrs, ...report } = await buildImage({ sources: [source], output });
+      const error = await buildImage({ sources: ["/no/such"], output }).catch((thrown) => thrown);
       const refused = error instanceof BuildError && error.message;
       console.log(JSON.stringify({ ...report, omitted: [...omittedXattrs], refused }));
     `;
@@ -398,9 +398,14 @@ describe("one tree", () => {
       inodes: Object.keys(manifest).length,
       totalSize: statSync(image).size,
       contentSize: files.reduce((sum, [, { size }]) => sum + (size ?? 0), 0),
+      types: { regular: expect.any(Number), directory: expect.any(Number) },
       omitted: [],
-      refused: expect.stringMatching(/^\/no\/such: no such directory/),
+      refused: expect.stringMatching(/^\/no\/such: no such file or directory/),
     });
+    expect(Object.values(report.types as Record<string, number>).reduce((a, b) => a + b)).toBe(
+      report.inodes,
+    );
+    expect(report.hardLinks).toBe(Object.keys(manifest).length - files.length);
     expect(report.storedSize).toBeLessThan(Number(report.contentSize));
     expect(String(report.uuid)).toMatch(/^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/);
     expect(String(report.uuid).replaceAll("-", "")).toBe(await uuidOf(image));

@@ -11,7 +11,7 @@ import {
 } from "@daxfs/format";
 import { describe, expect, it } from "vitest";
 import type { Plan } from "../src/plan/plan.js";
-import type { SourceEntry } from "../src/sources/source.js";
+import type { FileEntry } from "../src/sources/source.js";
 import { streamPieces, WINDOW_BUFFER_SIZE } from "../src/write/copy.js";
 import {
   contentUuid,
@@ -36,7 +36,7 @@ import {
 } from "./support.js";
 
 const scratch = scratchDirectory();
-const NOBODY: Identity = { label: "", buildTimeNs: 0n };
+const NOBODY: Identity = { label: "", buildTimeNs: 0n, uuid: undefined };
 
 /** The image of a plan, put together in memory. */
 function imageOf(plan: Plan, identity: Identity = NOBODY): { bytes: Buffer; uuid: string } {
@@ -74,7 +74,7 @@ const contents = new Map<string, Buffer>([
   ["pieces", Buffer.alloc(9 * 1024 * 1024, random.bytes(1013))],
 ]);
 
-function entries(): SourceEntry[] {
+function entries(): FileEntry[] {
   const value = Uint8Array.of(0, 1, 0);
   const xattrs = [
     { name: "user.b", value },
@@ -101,7 +101,7 @@ function entries(): SourceEntry[] {
 describe("an image", () => {
   it("passes the checker and holds every content", () => {
     const plan = planOf(treeOf(...entries()));
-    const { bytes } = imageOf(plan, { label: "größe", buildTimeNs: 5n });
+    const { bytes } = imageOf(plan, { ...NOBODY, label: "größe", buildTimeNs: 5n });
     const image = new MemoryBytes(bytes);
     expect([...checkImage(image)].map(describeFinding)).toEqual([]);
     const reader = new ImageReader(image);
@@ -138,9 +138,7 @@ describe("an image", () => {
     const uuid = imageOf(planOf(treeOf(...entries()))).uuid;
     expect(uuid).toMatch(/^.{12}8.{3}[89ab].{15}$/);
     expect(imageOf(planOf(treeOf(...entries()))).uuid).toBe(uuid);
-    expect(imageOf(planOf(treeOf(...entries())), { label: "x", buildTimeNs: 0n }).uuid).not.toBe(
-      uuid,
-    );
+    expect(imageOf(planOf(treeOf(...entries())), { ...NOBODY, label: "x" }).uuid).not.toBe(uuid);
     const changed = entries().map((each) => {
       if (each.name !== "page") return each;
       const bytes = Buffer.from(contents.get("d/page")!);

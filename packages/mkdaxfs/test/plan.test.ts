@@ -14,7 +14,7 @@ import { describe, expect, it } from "vitest";
 import type { Duplicates } from "../src/content/duplicates.js";
 import { BuildError } from "../src/errors.js";
 import type { Plan } from "../src/plan/plan.js";
-import type { SourceEntry } from "../src/sources/source.js";
+import type { FileEntry } from "../src/sources/source.js";
 import type { Tree } from "../src/tree/tree.js";
 import {
   DENSE,
@@ -32,7 +32,7 @@ import {
 } from "./support.js";
 
 /** A tree with all that has to do with numbers: types, links, bytes, nesting. */
-function entries(): SourceEntry[] {
+function entries(): FileEntry[] {
   const linked = file("a", 5000);
   const linkedSymlink = symlink("b/link", "../a");
   return [
@@ -159,7 +159,7 @@ describe("numbering", () => {
     for (let seed = 0; seed < 20; seed++) {
       const random = new Random(seed);
       const all = entries();
-      const isDirectory = ({ inode }: SourceEntry) => inode.type === FILE_TYPE.DIRECTORY;
+      const isDirectory = ({ inode }: FileEntry) => inode.type === FILE_TYPE.DIRECTORY;
       // A directory comes before what it holds; else any order will do.
       const tree = treeOf(
         ...all.filter(isDirectory),
@@ -288,7 +288,7 @@ describe("what an image can't hold", () => {
   const attributes = (name: string, size: number) =>
     file("d/x", 0, { xattrs: [{ name, value: new Uint8Array(size) }] });
 
-  it.each<[string, SourceEntry, RegExp]>([
+  it.each<[string, FileEntry, RegExp]>([
     ["a name of 256 bytes", file(`d/${long}`, 0), new RegExp(`^/d/${long}: .*256 bytes`)],
     ["an empty target", symlink("d/x", ""), /^\/d\/x: .*target has 0 bytes/],
     ["a target of 4096 bytes", symlink("d/x", "t".repeat(4096)), /^\/d\/x: .*4096 bytes/],
@@ -322,7 +322,7 @@ describe("what an image can't hold", () => {
     }
   });
 
-  it.each<[string, SourceEntry]>([
+  it.each<[string, FileEntry]>([
     ["a name of 255 bytes", file("n".repeat(NAME_MAX), 0)],
     ["a target of 4095 bytes", symlink("x", "t".repeat(SYMLINK_MAX))],
     ["the last mtime", file("x", 0, { mtimeNs: MAX_NS })],
