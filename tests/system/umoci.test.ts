@@ -12,7 +12,7 @@ import { describe, expect, it } from "vitest";
 import { bash, build, mkdaxfs } from "./support/builder.js";
 import { writeLayout } from "./support/oci-writer.js";
 import { type Member, tarStream } from "./support/oci-writer-tar.js";
-import type { OddLayer } from "./support/odd-layers.js";
+import { madeDirectory, type OddLayer } from "./support/odd-layers.js";
 import { FACTS } from "./support/odd-layers-facts.js";
 import { LINKS } from "./support/odd-layers-links.js";
 import { PLACES } from "./support/odd-layers-places.js";
@@ -257,6 +257,7 @@ describe("images that umoci made", () => {
     const tree = disk.directory(`${++directories}`);
     await bash(
       `cd "$2"; mkdir -p lib/sub; echo one > lib/one; echo two > lib/sub/two; ln lib/one lib/link
+       find lib -exec touch -d @1700000000 {} +
        umoci init --layout "$1"; umoci new --image "$1:made"
        umoci insert --image "$1:made" lib /usr/lib
        umoci insert --image "$1:made" lib/one /usr/bin/one
@@ -268,7 +269,8 @@ describe("images that umoci made", () => {
       layout,
       tree,
     );
-    const ours = await compare(layout, "made");
+    const made = [".", "usr", "usr/bin"].map((path) => madeDirectory(path, "1700000000"));
+    const ours = await compare(layout, "made", made);
     expect(pathsOf(ours)).toEqual([
       "usr",
       "usr/bin",

@@ -57,7 +57,7 @@ export async function buildImage(options: BuildOptions): Promise<BuildReport> {
       platform: options.platform ?? defaultPlatform(),
       registry: { tlsVerify: options.tlsVerify ?? true, parallel: PARALLEL_BLOBS },
       outputDirectory: target?.kind === "file" ? target.directory : undefined,
-      wanted: (path, isDirectory) => select.wanted(path, isDirectory),
+      wanted: select === undefined ? undefined : (path, is) => select.wanted(path, is),
       xattrs: options.xattrs ?? true,
       report: write.report,
       warn: options.onWarning ?? (() => {}),
@@ -88,7 +88,7 @@ async function build(options: BuildOptions, parts: Build): Promise<BuildReport> 
   const opened = await openSources(options.sources, context);
   parts.closing.push(opened);
   const { tree, markers } = await mergeSources(opened, options.whiteouts ?? "apply", context);
-  select.prune(tree.root);
+  select?.prune(tree.root);
   const { omittedXattrs } = adjust(tree.root);
   markers?.place();
   const read = clock.lap();

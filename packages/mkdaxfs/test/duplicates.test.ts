@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { rmSync, writeFileSync } from "node:fs";
-import { byteStringOfText } from "@daxfs/format";
 import { describe, expect, it } from "vitest";
 import { type Duplicates, findDuplicates } from "../src/content/duplicates.js";
 import { BuildError } from "../src/errors.js";
 import { WorkerPool } from "../src/jobs/pool.js";
-import { fingerprintOf } from "../src/sources/fingerprint.js";
 import type { FileInode } from "../src/sources/source.js";
 import { fileInode, Random, scratchDirectory } from "./support.js";
 
@@ -18,9 +16,7 @@ const pool = new WorkerPool(1, new AbortController().signal);
 function fileWith(name: string, bytes: Uint8Array | string, size?: number): FileInode {
   const path = scratch(name);
   writeFileSync(path, bytes);
-  const inode = fileInode(path, size);
-  inode.fingerprint = fingerprintOf(byteStringOfText(path));
-  return inode;
+  return fileInode(path, size);
 }
 
 const find = (...files: readonly FileInode[]): Promise<Duplicates> =>

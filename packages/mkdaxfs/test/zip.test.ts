@@ -173,18 +173,14 @@ END`,
     expect(file.inode.mtimeNs).toBe(BigInt(Date.UTC(2001, 1, 3, 4, 5, 6)) * 1_000_000n);
   });
 
-  it("has contents in place where they are stored, and one fingerprint either way", async (context) => {
+  it("has contents in place where they are stored", async (context) => {
     needs(context, "zip");
-    const [stored, deflated] = ["stored.zip", "deflated.zip"].map(scratch) as [string, string];
-    bash('cd "$1"; zip -qry0 "$2" a; zip -qry "$3" a', tree, stored, deflated);
-    const inodesOf = async (path: string) => {
-      const found = await readZip(path);
-      return [...found].flatMap(([name, { inode }]): [string, FileInode][] =>
+    const stored = scratch("stored.zip");
+    bash('cd "$1"; zip -qry0 "$2" a', tree, stored);
+    const inPlace = [...(await readZip(stored))].flatMap(
+      ([name, { inode }]): [string, FileInode][] =>
         inode.body instanceof FileStretch ? [[name, inode]] : [],
-      );
-    };
-    const inPlace = await inodesOf(stored);
-    const unpacked = new Map(await inodesOf(deflated));
+    );
     expect(inPlace.map(([name]) => name).sort()).toEqual([
       "a/b/c/random",
       "a/b/c/small-random",
@@ -197,8 +193,6 @@ END`,
       const content = readFileSync(scratch(`tree/${name}`));
       expect(archive.subarray(start, start + inode.size).equals(content)).toBe(true);
       expect(contentPath(inode.body as FileStretch)).toMatch(/^\/proc\/self\/fd\/\d+$/);
-      expect(inode.fingerprint).not.toBe(0);
-      expect(unpacked.get(name)!.fingerprint).toBe(inode.fingerprint);
     }
   });
 });

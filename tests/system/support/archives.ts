@@ -1,7 +1,20 @@
 // SPDX-License-Identifier: MIT
 // What archives lose of a tree, and archives that no program would make of one.
 import { type ByteString, FILE_TYPE } from "@daxfs/format";
+import { execa } from "execa";
+import type { TestContext } from "vitest";
 import type { Tree } from "./umoci.js";
+
+/** What makes archives and is not on every machine. */
+const PROGRAMS = ["bsdtar", "bzip2", "xz", "zip", "zstd"];
+
+/** Ends a test whose script wants a program that is not installed, and says which. */
+export async function needsProgramsOf(script: string, context: TestContext): Promise<void> {
+  for (const program of PROGRAMS.filter((name) => new RegExp(`\\b${name}\\b`).test(script))) {
+    const { failed } = await execa("which", [program], { reject: false });
+    if (failed) context.skip(`needs ${program}`);
+  }
+}
 
 /** What becomes of a tree when it goes through an archive. */
 export type Loss = (tree: Tree) => Tree;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 import type { WorkerPool } from "../jobs/pool.js";
 import type { Progress } from "../progress.js";
+import { FINGERPRINT_SIZE, NO_FINGERPRINT } from "../sources/fingerprint.js";
 import type { FileInode } from "../sources/source.js";
-import { hashContents } from "./hash.js";
+import { fingerprintContents, hashContents } from "./hash.js";
 import { partsByCost, wholeContents } from "./list.js";
 
 /** Which files have the content of another: file -> the one that stands for all of its content. */
@@ -11,8 +12,8 @@ export type Duplicates = ReadonlyMap<FileInode, FileInode>;
 const HASH_SIZE = 32;
 
 /**
- * Finds regular files of equal content: those that share size and fingerprint are told apart by
- * SHA-256.
+ * Finds regular files of equal content. Of those that share their size the first pages are
+ * compared by a checksum, and of those that share this as well all bytes by SHA-256.
  * @param files regular files that are not empty, each once
  * @throws BuildError when one can't be read.
  */
@@ -21,12 +22,29 @@ export async function findDuplicates(
   pool: WorkerPool,
   report: (progress: Progress) => void,
 ): Promise<Duplicates> {
+  const sameSize = notAlone(files, ({ size }) => size);
+  await takeFingerprints(
+    sameSize.filter(({ fingerprint }) => fingerprint === NO_FINGERPRINT),
+    pool,
+  );
   // Files that share this key by chance are hashed in vain, no more.
-  const key = (file: FileInode) => (Math.imul(file.size, 0x9e3779b1) ^ file.fingerprint) >>> 0;
-  const samePrint = notAlone(files, key);
-  if (samePrint.length === 0) return new Map();
-
-  const hashes = await contentHashes(samePrint, pool, report);
+  const samePrint = notAlone(
+    sameSize,
+    ({ size, fingerprint }) => (Math.imul(size, 0x9e3779b1) ^ fingerprint) >>> 0,
+  );
+  const wholes = partsOf(samePrint, ({ size }) => size);
+  let done = 0;
+  const hashes = Buffer.concat(
+    await pool.runShared({
+      ...wholes,
+      task: "hash",
+      here: (part) => hashContents(wholes.inputOf(part)),
+      finished: (part) => {
+        done += wholes.lengthOf(part);
+        report({ stage: "hash", done, total: samePrint.length });
+      },
+    }),
+  );
   const holders = new Map<string, FileInode>();
   const duplicates = new Map<FileInode, FileInode>();
   for (const [index, file] of samePrint.entries()) {
@@ -51,23 +69,25 @@ function notAlone(files: readonly FileInode[], keyOf: (file: FileInode) => numbe
   return files.filter((file) => repeated.has(keyOf(file)));
 }
 
-async function contentHashes(
-  files: readonly FileInode[],
-  pool: WorkerPool,
-  report: (progress: Progress) => void,
-): Promise<Buffer> {
-  const starts = partsByCost(files.length, (index) => files[index]!.size);
-  const contents = (part: number) => wholeContents(files, starts[part]!, starts[part + 1]!);
-  let done = 0;
-  const hashes = await pool.runShared({
-    task: "hash",
-    count: starts.length - 1,
-    inputOf: contents,
-    here: (part) => hashContents(contents(part)),
-    finished: (part) => {
-      done += starts[part + 1]! - starts[part]!;
-      report({ stage: "hash", done, total: files.length });
-    },
+async function takeFingerprints(files: readonly FileInode[], pool: WorkerPool): Promise<void> {
+  const starts = partsOf(files, ({ size }) => Math.min(size, FINGERPRINT_SIZE));
+  const parts = await pool.runShared({
+    ...starts,
+    task: "fingerprint",
+    here: (part) => fingerprintContents(starts.inputOf(part)),
   });
-  return Buffer.concat(hashes);
+  let index = 0;
+  for (const part of parts) {
+    for (const fingerprint of part) files[index++]!.fingerprint = fingerprint;
+  }
+}
+
+/** Cuts files into parts for several threads, by what reading each of them costs. */
+function partsOf(files: readonly FileInode[], costOf: (file: FileInode) => number) {
+  const starts = partsByCost(files.length, (index) => costOf(files[index]!));
+  return {
+    count: starts.length - 1,
+    inputOf: (part: number) => wholeContents(files, starts[part]!, starts[part + 1]!),
+    lengthOf: (part: number) => starts[part + 1]! - starts[part]!,
+  };
 }

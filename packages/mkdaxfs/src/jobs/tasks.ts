@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The work that can be done on any thread: what each task takes and gives. */
-import { hashContents } from "../content/hash.js";
+import { fingerprintContents, hashContents } from "../content/hash.js";
 import type { ContentList } from "../content/list.js";
 import { type Inspection, type InspectOrder, inspectFiles } from "../sources/inspect.js";
 import { type CopyOrder, copyIntoRing } from "../write/copy-order.js";
@@ -8,6 +8,7 @@ import { type DigestOrder, digestPieces } from "../write/digest.js";
 
 export const TASKS = {
   inspect: (order: InspectOrder): Inspection => inspectFiles(order),
+  fingerprint: (contents: ContentList): Uint32Array => fingerprintContents(contents),
   hash: (contents: ContentList): Uint8Array => hashContents(contents),
   copy: (order: CopyOrder): Uint32Array => copyIntoRing(order),
   digest: (order: DigestOrder): Uint8Array => digestPieces(order),

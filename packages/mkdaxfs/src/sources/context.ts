@@ -16,6 +16,9 @@ export interface InputLimits {
   readonly maxRatio: number;
 }
 
+/** Bytes that anything may unpack to before the ratio counts. */
+export const RATIO_FREE = 64 * 1024 * 1024;
+
 /** How registries are reached. */
 export interface RegistryOptions {
   /** False allows plain http and certificates that can't be verified. */
@@ -38,10 +41,10 @@ export interface SourceContext {
   readonly outputDirectory: HostPath | undefined;
   /**
    * Whether anything at or below a path of the image can get into it, which spares a source the
-   * reading; of use where paths are final.
+   * reading; of use where paths are final. Undefined where everything gets in.
    * @param isDirectory undefined where that is not known
    */
-  readonly wanted: (path: ByteString, isDirectory?: boolean) => boolean;
+  readonly wanted: ((path: ByteString, isDirectory?: boolean) => boolean) | undefined;
   /** Whether extended attributes are asked for at all. */
   readonly xattrs: boolean;
   readonly report: (progress: Progress) => void;

@@ -3,7 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { type ByteString, byteStringOf } from "@daxfs/format";
 import { BuildError, described } from "../errors.js";
 import { fsPath, type HostPath, shown } from "../host-path.js";
-import type { InputLimits } from "./context.js";
+import { type InputLimits, RATIO_FREE } from "./context.js";
 
 export type Compression = "gzip" | "zstd" | "xz" | "bzip2" | "none";
 
@@ -27,9 +27,6 @@ export function detectCompression(firstBytes: Uint8Array): Compression {
   const next = /^BZh[1-9]/.test(text) ? text.slice(4) : "";
   return next === "1AY&SY" || next === "\x17\x72\x45\x38\x50\x90" ? "bzip2" : "none";
 }
-
-/** Bytes that any stream may unpack to before the ratio counts. */
-const RATIO_FREE = 64 * 1024 * 1024;
 
 /**
  * Decompresses a stream of whatever many members or frames; "none" passes it through.

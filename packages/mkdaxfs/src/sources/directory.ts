@@ -7,7 +7,7 @@ import { fsPath, type HostPath, joined, shown } from "../host-path.js";
 import type { Offer } from "../jobs/pool.js";
 import type { SourceContext } from "./context.js";
 import { joinPath } from "./entry-path.js";
-import { HAS_CONTENT, type Inspection, NO_CONTENT, SHOULD_BE_EMPTY } from "./inspect.js";
+import { FINGERPRINT, type Inspection, NOTHING, SHOULD_BE_EMPTY } from "./inspect.js";
 import {
   type Device,
   type FileEntry,
@@ -39,6 +39,8 @@ export class DirectorySource implements Source {
   private readonly root: HostPath;
   /** Files with several names, by device and inode number. */
   private readonly linked = new Map<string, FileInode>();
+  /** Sizes of the files so far: of those that share theirs the fingerprint will be wanted. */
+  private readonly sizes = new Set<number>();
   private listed = 0;
 
   /** @param path the directory, or a symlink to it */
@@ -89,7 +91,7 @@ export class DirectorySource implements Source {
     let entries: FileEntry[] = [];
     let paths: HostPath[] = [];
     const batch = (): Batch => {
-      const contents = Uint8Array.from(entries, ({ inode }) => contentKind(inode));
+      const contents = Uint8Array.from(entries, ({ inode }) => this.look(inode));
       const offered: Batch = {
         entries,
         inspection: this.context.pool.offer("inspect", {
@@ -119,6 +121,15 @@ export class DirectorySource implements Source {
     yield batch();
   }
 
+  /** What to look at in a file beside its attributes. */
+  private look({ type, size }: FileInode): number {
+    if (type !== FILE_TYPE.REGULAR) return NOTHING;
+    if (size === 0) return SHOULD_BE_EMPTY;
+    if (this.sizes.has(size)) return FINGERPRINT;
+    this.sizes.add(size);
+    return NOTHING;
+  }
+
   private *walk(): Generator<[HostPath, FileEntry]> {
     const pending: ByteString[] = [];
     const { outputDirectory, wanted } = this.context;
@@ -142,16 +153,17 @@ export class DirectorySource implements Source {
         () => readdirSync(fsPath(path), "latin1"),
       );
       for (const name of names) {
-        const inTree = joinPath(directory, name);
-        if (!wanted(inTree)) continue;
+        if (wanted !== undefined && !wanted(joinPath(directory, name))) continue;
         const child = joined(path, name);
         const stats = lstatOf(child);
-        if (!wanted(inTree, stats.isDirectory())) continue;
+        if (wanted !== undefined && !wanted(joinPath(directory, name), stats.isDirectory())) {
+          continue;
+        }
         const inode = this.inode(path, name, stats);
         yield [child, { kind: "file", directory, name, inode }];
         if (inode.type === FILE_TYPE.DIRECTORY) {
           refuseOutput(child, stats);
-          pending.push(inTree);
+          pending.push(joinPath(directory, name));
         }
       }
     }
@@ -195,11 +207,6 @@ function helpWithLast(ahead: readonly Batch[]): boolean {
     return true;
   }
   return false;
-}
-
-function contentKind(inode: FileInode): number {
-  if (inode.size > 0) return HAS_CONTENT;
-  return inode.type === FILE_TYPE.REGULAR ? SHOULD_BE_EMPTY : NO_CONTENT;
 }
 
 function lstatOf(path: HostPath): BigIntStats {

@@ -5,7 +5,7 @@ import type { Xattr } from "@daxfs/format";
 import { BuildError } from "../errors.js";
 import { withFile } from "../host-file.js";
 import { type HostPath, shown } from "../host-path.js";
-import { fingerprintOf } from "./fingerprint.js";
+import { FINGERPRINT_SIZE, fingerprintOf, NO_FINGERPRINT } from "./fingerprint.js";
 import { readXattrs } from "./xattrs.js";
 
 /** Files of this machine of which more is to be learned than lstat(2) tells. */
@@ -17,18 +17,18 @@ export interface InspectOrder {
   readonly xattrs: boolean;
 }
 
-export const NO_CONTENT = 0;
-/** A regular file of at least one byte. */
-export const HAS_CONTENT = 1;
-/** A regular file that should have none. */
+export const NOTHING = 0;
+/** A regular file whose fingerprint is wanted. */
+export const FINGERPRINT = 1;
+/** A regular file that says it has no content. */
 export const SHOULD_BE_EMPTY = 2;
 
 /** What was learned of them. */
 export interface Inspection {
   /** A row [index, attributes] for each file that has any. */
   readonly xattrs: [number, Xattr[]][];
-  /** Fingerprint of each content, 0 where there is none. */
-  readonly fingerprints: Uint32Array;
+  /** Of the contents of which it was wanted, elsewhere `NO_FINGERPRINT`. */
+  readonly fingerprints: Int32Array;
 }
 
 /** Files of /proc and the like have content and say that they are empty. */
@@ -48,15 +48,16 @@ function refuseContent(path: HostPath): void {
 }
 
 /**
- * Reads extended attributes, and the start of each content.
- * @throws BuildError naming the file that can't be read.
+ * Reads extended attributes, and the start of contents.
+ * @throws BuildError naming the file that can't be read, or that is not as empty as it says.
  */
-export function inspectFiles(order: InspectOrder): Inspection {
-  const fingerprints = new Uint32Array(order.paths.length);
-  for (let i = 0; i < order.paths.length; i++) {
-    const path = order.paths[i]!;
-    if (order.contents[i] === HAS_CONTENT) fingerprints[i] = fingerprintOf(path);
-    if (order.contents[i] === SHOULD_BE_EMPTY) refuseContent(path);
+export function inspectFiles({ paths, contents, xattrs }: InspectOrder): Inspection {
+  const fingerprints = new Int32Array(paths.length).fill(NO_FINGERPRINT);
+  for (const [index, path] of paths.entries()) {
+    if (contents[index] === FINGERPRINT) {
+      fingerprints[index] = withFile(path, (file) => fingerprintOf(file, 0, FINGERPRINT_SIZE));
+    }
+    if (contents[index] === SHOULD_BE_EMPTY) refuseContent(path);
   }
-  return { xattrs: order.xattrs ? readXattrs(order.paths) : [], fingerprints };
+  return { xattrs: xattrs ? readXattrs(paths) : [], fingerprints };
 }

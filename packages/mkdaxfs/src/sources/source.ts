@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, FILE_TYPE, type Xattr } from "@daxfs/format";
 import { type HostPath, joined } from "../host-path.js";
+import { NO_FINGERPRINT } from "./fingerprint.js";
 
 /** Where the bytes of a regular file lie. */
 export interface Content {
@@ -71,12 +72,9 @@ export class FileInode {
   links = 0;
   /** Number of the source that last gave it a name. */
   layer = 0;
+  /** Of a regular file's content, see fingerprint.ts; a source may leave it to whoever needs it. */
+  fingerprint: number = NO_FINGERPRINT;
   xattrs: readonly Xattr[] = NO_XATTRS;
-  /**
-   * A checksum of the start of a regular file's content, which differs for most contents that do:
-   * 30 bits, which V8 keeps without memory of their own. Of no meaning beside files of other sizes.
-   */
-  fingerprint = 0;
 
   constructor(
     /** File type and permissions, as st_mode. */

@@ -5,11 +5,11 @@ import type { Entry } from "yauzl";
 import type { HostPath } from "../host-path.js";
 import type { SourceContext } from "./context.js";
 import { entryPath } from "./entry-path.js";
-import { FileInode, type Source, type SourceEntry } from "./source.js";
+import { FileInode, type FileStretch, type Source, type SourceEntry } from "./source.js";
 import { ZipArchive } from "./zip/archive.js";
 import { ArchiveFile, FileWindow } from "./zip/archive-file.js";
 import { modeOf, mtimeOf, ownersOf } from "./zip/attributes.js";
-import { ContentReader, type VerifiedContent } from "./zip/contents.js";
+import { ContentReader } from "./zip/contents.js";
 import { EntryError, entryError } from "./zip/entry-error.js";
 import { checkMethod } from "./zip/headers.js";
 import { ClaimedSizes } from "./zip/limits.js";
@@ -105,13 +105,11 @@ class EntryReader {
     const fields = [...entry.extraFields, ...extraFields];
     const { uid, gid } = ownersOf(fields);
     const mtimeNs = mtimeOf(entry, fields);
-    const found = (size: number, body: FileInode["body"], fingerprint = 0): SourceEntry => {
+    const found = (size: number, body: FileInode["body"]): SourceEntry => {
       const inode = new FileInode(mode, uid, gid, mtimeNs, size, body);
-      inode.fingerprint = fingerprint;
       return { kind: "file", ...entryPath(path), inode };
     };
-    const regular = ({ content, fingerprint }: VerifiedContent) =>
-      found(entry.uncompressedSize, content, fingerprint);
+    const regular = (content: FileStretch | null) => found(entry.uncompressedSize, content);
 
     switch (mode & FILE_TYPE.MASK) {
       case FILE_TYPE.REGULAR:

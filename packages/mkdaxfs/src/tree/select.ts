@@ -22,13 +22,14 @@ export interface Selector {
  * and no exclude glob matches it or a directory that it lies in. So do the directories that what
  * gets in lies in, and the root. The globs are those of {@link PathGlob}; names that are not UTF-8
  * are one character per byte to them.
+ * @returns undefined where everything gets in
  * @throws BuildError when a glob can't be read.
  */
 export function selector({
   include = [],
   exclude = [],
-}: Pick<BuildOptions, "include" | "exclude">): Selector {
-  if (include.length === 0 && exclude.length === 0) return { wanted: () => true, prune: () => {} };
+}: Pick<BuildOptions, "include" | "exclude">): Selector | undefined {
+  if (include.length === 0 && exclude.length === 0) return undefined;
   return new GlobSelector(
     include.map((pattern) => new PathGlob(pattern)),
     exclude.map((pattern) => new PathGlob(pattern)),

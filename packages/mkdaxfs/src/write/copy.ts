@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { readSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { BLOCK_SIZE } from "@daxfs/format";
 import type { ContentList } from "../content/list.js";
 import { BuildError, described } from "../errors.js";
-import { fsPath, type HostPath, shown } from "../host-path.js";
+import { FileSequence } from "../host-file.js";
+import { type HostPath, shown } from "../host-path.js";
 
 /** Takes the bytes of an image in ascending order of offsets. */
 export interface Sink {
@@ -73,11 +74,18 @@ function isZeroBlock(bytes: Uint8Array, start: number): boolean {
 export function streamPieces(pieces: ContentList, offsets: Float64Array, sink: Sink): Uint32Array {
   const sums = new Uint32Array(pieces.paths.length);
   const window = new Window(sink);
-  for (const [index, path] of pieces.paths.entries()) {
-    window.moveTo(offsets[index]!);
-    const size = pieces.sizes[index]!;
-    sums[index] = copyPiece(window, path, pieces.starts[index]!, size, pieces.ends[index] === 1);
-    window.pad();
+  const files = new FileSequence();
+  try {
+    for (const [index, path] of pieces.paths.entries()) {
+      window.moveTo(offsets[index]!);
+      const start = pieces.starts[index]!;
+      const size = pieces.sizes[index]!;
+      const ends = pieces.ends[index] === 1;
+      sums[index] = files.with(path, (file) => copyPiece(window, file, path, start, size, ends));
+      window.pad();
+    }
+  } finally {
+    files.close();
   }
   window.flush();
   return sums;
@@ -86,33 +94,22 @@ export function streamPieces(pieces: ContentList, offsets: Float64Array, sink: S
 /** Copies one piece; reads one byte more than it should have, which shows a file that grew. */
 function copyPiece(
   window: Window,
+  descriptor: number,
   path: HostPath,
   start: number,
   size: number,
   end: boolean,
 ): number {
-  let descriptor: number;
-  try {
-    descriptor = openSync(fsPath(path), "r");
-  } catch (error) {
-    throw described(() => `cannot read ${shown(path)}`, error);
-  }
   let sum = 0;
-  try {
-    for (let done = 0; done < size; ) {
-      const room = window.room();
-      const wanted = Math.min(size - done, room);
-      const last = done + wanted === size;
-      const probe = last && end ? 1 : 0;
-      const got = window.read(descriptor, wanted + probe, start + done);
-      if (got === 0 || got > wanted) throw changed(path, size);
-      sum = crc32(window.take(got), sum);
-      done += got;
-    }
-  } catch (error) {
-    throw described(() => `cannot read ${shown(path)}`, error);
-  } finally {
-    closeSync(descriptor);
+  for (let done = 0; done < size; ) {
+    const room = window.room();
+    const wanted = Math.min(size - done, room);
+    const last = done + wanted === size;
+    const probe = last && end ? 1 : 0;
+    const got = window.read(descriptor, wanted + probe, start + done);
+    if (got === 0 || got > wanted) throw changed(path, size);
+    sum = crc32(window.take(got), sum);
+    done += got;
   }
   return sum;
 }

@@ -105,7 +105,7 @@ async function fill(
       const { pieces: contents, offsets } = partOf(pieces, part);
       return streamPieces(contents, offsets, own);
     },
-    meanwhile: () => drains.waitAndDrain(),
+    meanwhile: () => drains.drain(),
     finished: (part) => {
       copied += bytesOfPart(pieces, part);
       report({ stage: "copy", done: copied, total: pieces.bytes });

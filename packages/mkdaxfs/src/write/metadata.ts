@@ -32,7 +32,7 @@ export interface Metadata {
 }
 
 /** Inodes that are encoded at a time. */
-const INODES_AT_ONCE = 16 * 1024;
+const INODES_AT_ONCE = 4 * 1024;
 
 /**
  * Encodes inode table, string table and xattr area of a plan, a stretch at a time: together they

@@ -2,7 +2,7 @@
 import { type Sink, WINDOW_BUFFER_SIZE } from "./copy.js";
 
 /** Windows that the worker can be ahead of the thread that writes. */
-const SLOTS = 4;
+const SLOTS = 3;
 
 const FREE = 0;
 const FULL = 1;
@@ -62,40 +62,20 @@ export class RingSink implements Sink {
   }
 }
 
-/** How long the writing thread waits for a window before it reads a stretch itself, in ms. */
-const PATIENCE = 1;
-
 /** The writing thread's end. */
 class RingDrain {
   private slot = 0;
-  /** Whether windows have come fast enough lately to be worth waiting for. */
-  private patient = true;
-
   constructor(
     private readonly ring: WindowRing,
     private readonly sink: Sink,
   ) {}
 
   /**
-   * Writes the windows that are full, and waits a moment for one as long as they come fast: while
-   * the worker reads large files, writing keeps this thread busy; while it reads small ones, this
-   * thread does better to read as well.
-   * @returns whether there was any
+   * Writes the windows that are full, and tells whether there was any.
    * @throws BuildError
    */
-  waitAndDrain(): boolean {
-    if (this.patient) {
-      const wait = Atomics.wait(this.ring.states, this.slot, FREE, PATIENCE);
-      if (wait === "timed-out") this.patient = false;
-    }
-    return this.drain();
-  }
-
-  /** Writes the windows that are full, and tells whether there was any. @throws BuildError */
   drain(): boolean {
-    const written = this.writeFull();
-    if (written >= SLOTS / 2) this.patient = true;
-    return written > 0;
+    return this.writeFull() > 0;
   }
 
   /** Once around the ring at most, so that this thread sees to its events in between. */
@@ -120,13 +100,6 @@ export class RingDrains {
 
   constructor(rings: readonly WindowRing[], sink: Sink) {
     this.drains = rings.map((ring) => new RingDrain(ring, sink));
-  }
-
-  /** As of each ring. @throws BuildError */
-  waitAndDrain(): boolean {
-    let any = false;
-    for (const drain of this.drains) any = drain.waitAndDrain() || any;
-    return any;
   }
 
   /** As of each ring. @throws BuildError */

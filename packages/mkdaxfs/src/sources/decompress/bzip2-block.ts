@@ -8,11 +8,14 @@ const FAST_BITS = 10;
 /** A run is counted in bijective base 2; longer ones than this fit no block. */
 const RUN_DIGITS_MAX = 21;
 
+/** Places of a list up to which moving them by a loop is cheaper than by a call. */
+const MOVE_BY_HAND_MAX = 12;
+
 /** CRC-32 with the highest bit first, as bzip2 has it and zlib does not. */
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+const CRC_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
   let value = byte << 24;
   for (let bit = 0; bit < 8; bit++) value = value < 0 ? (value << 1) ^ 0x04c11db7 : value << 1;
-  return value >>> 0;
+  return value;
 });
 
 /** One of the prefix codes of a block. */
@@ -51,7 +54,7 @@ class PrefixCode {
   /**
    * Finds the code at the top of bits.
    * @param bits whose lowest `have`, at least 20, count
-   * @returns 32 × symbol + length
+   * @returns 32 × symbol + length, 0 when there is no such code
    */
   find(bits: number, have: number): number {
     const entry = this.fast[(bits >>> (have - FAST_BITS)) & ((1 << FAST_BITS) - 1)]!;
@@ -65,7 +68,7 @@ class PrefixCode {
       if (index < 0 || index >= this.count[length]!) continue;
       return (this.symbols[this.start[length]! + index]! << 5) | length;
     }
-    throw new Bzip2Fault("a code has no meaning");
+    return 0;
   }
 }
 
@@ -184,7 +187,7 @@ export class BlockDecoder {
     let run = 0;
     let runDigits = 0;
     for (let group = 0; ; group++) {
-      if (group >= selectorCount) throw new Bzip2Fault("a block has no end");
+      if (group >= selectorCount) throw this.faultAt(position * 8 - have, "a block has no end");
       const code = codes[this.selectors[group]!]!;
       for (let i = 0; i < GROUP_SIZE; i++) {
         while (have <= 24) {
@@ -192,17 +195,20 @@ export class BlockDecoder {
           have += 8;
         }
         const found = code.find(bits, have);
+        if (found === 0) throw this.faultAt(position * 8 - have, "a code has no meaning");
         have -= found & 31;
         const symbol = found >>> 5;
         if (symbol <= 1) {
           run += (symbol + 1) << runDigits;
-          if (++runDigits > RUN_DIGITS_MAX) throw new Bzip2Fault("a run is too long");
+          if (++runDigits > RUN_DIGITS_MAX)
+            throw this.faultAt(position * 8 - have, "a run is too long");
           continue;
         }
         if (runDigits > 0) {
-          if (run > size - count) throw new Bzip2Fault("a run is too long");
-          chain.fill(recent[0]!, count, count + run);
-          count += run;
+          if (run > size - count) throw this.faultAt(position * 8 - have, "a run is too long");
+          // Most runs are short, and fill() is a call.
+          const end = count + run;
+          for (const byte = recent[0]!; count < end; count++) chain[count] = byte;
           run = 0;
           runDigits = 0;
         }
@@ -212,15 +218,23 @@ export class BlockDecoder {
           this.count = count;
           return;
         }
-        if (count >= size) throw new Bzip2Fault("a block is too long");
+        if (count >= size) throw this.faultAt(position * 8 - have, "a block is too long");
         const byte = recent[symbol - 1]!;
-        for (let at = symbol - 1; at > 0; at--) recent[at] = recent[at - 1]!;
+        if (symbol > MOVE_BY_HAND_MAX) recent.copyWithin(1, 0, symbol - 1);
+        else for (let at = symbol - 1; at > 0; at--) recent[at] = recent[at - 1]!;
         recent[0] = byte;
         chain[count++] = byte;
       }
       window.position = position * 8 - have;
       window.checkPosition();
     }
+  }
+
+  /** The error for what is wrong with symbols: behind the end of the data, that it has ended. */
+  private faultAt(position: number, text: string): Error {
+    this.window.position = position;
+    this.window.checkPosition();
+    return new Bzip2Fault(text);
   }
 
   /** Undoes the sorting: links each byte to the one that follows it in the data. */
@@ -246,24 +260,21 @@ export class BlockDecoder {
     let used = 0;
     for (; left > 0 && used < limit; left--) {
       const entry = chain[at]!;
+      const byte = entry & 0xff;
       at = entry >>> 8;
-      let byte = entry & 0xff;
-      let times = 1;
       if (run === 4) {
-        times = byte;
-        byte = last;
+        for (let times = byte; times > 0; times--) {
+          output[used++] = last;
+          crc = (crc << 8) ^ CRC_TABLE[(crc >>> 24) ^ last]!;
+        }
         run = 0;
         last = -1;
-      } else if (byte === last) {
-        run++;
-      } else {
-        run = 1;
-        last = byte;
+        continue;
       }
-      for (; times > 0; times--) {
-        output[used++] = byte;
-        crc = (crc << 8) ^ CRC_TABLE[(crc >>> 24) ^ byte]!;
-      }
+      output[used++] = byte;
+      crc = (crc << 8) ^ CRC_TABLE[(crc >>> 24) ^ byte]!;
+      run = byte === last ? run + 1 : 1;
+      last = byte;
     }
     this.at = at;
     this.left = left;

@@ -1,10 +1,29 @@
 // SPDX-License-Identifier: MIT
-import { ReadableStream } from "node:stream/web";
 import { XzReadableStream } from "xz-decompress";
 import { BuildError } from "../../errors.js";
 import { cutShort, damaged } from "./damage.js";
 
-/** Codes of XZ Embedded's `enum xz_ret`, which is inside. */
+/** What xz-decompress's WebAssembly module, XZ Embedded, offers; pointers are numbers. */
+interface XzExports {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  create_context(): number;
+  destroy_context(context: number): void;
+  supply_input(context: number, size: number): void;
+  /** Returns a code of XZ Embedded's `enum xz_ret`. */
+  get_next_output(context: number): number;
+}
+
+/**
+ * Of xz-decompress, its module alone: one of its streams can't begin before the one before it was
+ * read to its end, and sources are opened together.
+ */
+const loader = XzReadableStream as unknown as {
+  _getModuleInstance(): Promise<void>;
+  readonly _moduleInstance: { readonly exports: XzExports };
+};
+
+const OK = 0;
+const STREAM_END = 1;
 const MEMORY_LIMIT = 4;
 const UNSUPPORTED = [2, 6];
 const FORMAT = 5;
@@ -19,51 +38,96 @@ export async function* unxz(
   stream: AsyncIterable<Uint8Array>,
   what: string,
 ): AsyncGenerator<Uint8Array> {
-  const iterator = stream[Symbol.asyncIterator]();
-  let inputError: { readonly error: unknown } | undefined;
-  const input = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const next = await iterator.next();
-        if (next.done) controller.close();
-        else if (next.value.length > 0) controller.enqueue(next.value);
-        else await this.pull?.(controller);
-      } catch (error) {
-        inputError = { error };
-        throw error;
-      }
-    },
-  });
-  const reader = new XzReadableStream(input).getReader();
+  // A new one for each stream, whose memory goes with it.
+  await loader._getModuleInstance();
+  const decoder = new XzDecoder(loader._moduleInstance.exports, what);
   try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      if (next.value.length > 0) yield next.value;
-    }
-  } catch (error) {
-    throw inputError === undefined ? described(error, what) : inputError.error;
+    for await (const chunk of stream) yield* decoder.decode(chunk);
+    yield* decoder.finish();
   } finally {
-    // Another stream can't begin before this one is given up.
-    await reader.cancel().catch(() => {});
-    await iterator.return?.();
+    decoder.close();
   }
 }
 
-function described(error: unknown, what: string): unknown {
-  if (!(error instanceof Error)) return error;
-  const code = Number(/failed with error code (\d+)$/.exec(error.message)?.[1] ?? Number.NaN);
-  if (Number.isNaN(code)) return error;
-  if (code === NO_PROGRESS) return cutShort(what, "xz");
-  if (code === MEMORY_LIMIT) {
-    return new BuildError(
-      `${what}: its xz data needs a dictionary of more than 64 MiB (compress it with --lzma2=dict=64MiB)`,
-    );
+/** Fields of the module's context, as indexes of 32-bit words. */
+const BUFFER_SIZE = 0;
+const INPUT = 1;
+const INPUT_POSITION = 2;
+const OUTPUT = 4;
+const OUTPUT_POSITION = 5;
+
+class XzDecoder {
+  private readonly context: number;
+  /** Bytes of the input buffer, and of the output buffer. */
+  private readonly bufferSize: number;
+
+  constructor(
+    private readonly xz: XzExports,
+    private readonly what: string,
+  ) {
+    this.context = xz.create_context();
+    this.bufferSize = this.words()[BUFFER_SIZE]!;
   }
-  if (UNSUPPORTED.includes(code)) {
-    return new BuildError(
-      `${what}: its xz data has a check or a filter of a rare kind (compress it with ` +
-        "--check=crc64 --lzma2)",
-    );
+
+  *decode(chunk: Uint8Array): Generator<Uint8Array> {
+    for (let at = 0; at < chunk.length; at += this.bufferSize) {
+      const part = chunk.subarray(at, at + this.bufferSize);
+      new Uint8Array(this.xz.memory.buffer).set(part, this.words()[INPUT]!);
+      this.xz.supply_input(this.context, part.length);
+      for (let more = true; more; ) {
+        const { output } = this.step();
+        if (output.length > 0) yield output;
+        // What was full may have left something behind.
+        more = this.words()[INPUT_POSITION]! < part.length || output.length === this.bufferSize;
+      }
+    }
   }
-  const reason = code === FORMAT ? "what follows is no stream" : "it is corrupt";
-  return damaged(what, "xz", reason);
+
+  /** Unpacks what is left at the end of the input. */
+  *finish(): Generator<Uint8Array> {
+    this.xz.supply_input(this.context, 0);
+    for (let code = OK; code !== STREAM_END; ) {
+      const step = this.step();
+      if (step.output.length > 0) yield step.output;
+      code = step.code;
+    }
+  }
+
+  close(): void {
+    this.xz.destroy_context(this.context);
+  }
+
+  /** Runs until the input is used up or the output buffer is full. @throws BuildError */
+  private step(): { readonly code: number; readonly output: Uint8Array } {
+    const code = this.xz.get_next_output(this.context);
+    if (code !== OK && code !== STREAM_END) throw this.failure(code);
+    // The memory may have grown, which makes views of it useless.
+    const words = this.words();
+    const start = words[OUTPUT]!;
+    const end = start + words[OUTPUT_POSITION]!;
+    words[OUTPUT_POSITION] = 0;
+    return { code, output: new Uint8Array(this.xz.memory.buffer).slice(start, end) };
+  }
+
+  private words(): Uint32Array {
+    return new Uint32Array(this.xz.memory.buffer, this.context);
+  }
+
+  private failure(code: number): BuildError {
+    const { what } = this;
+    if (code === NO_PROGRESS) return cutShort(what, "xz");
+    if (code === MEMORY_LIMIT) {
+      return new BuildError(
+        `${what}: its xz data needs a dictionary of more than 64 MiB (compress it with ` +
+          "--lzma2=dict=64MiB)",
+      );
+    }
+    if (UNSUPPORTED.includes(code)) {
+      return new BuildError(
+        `${what}: its xz data has a check or a filter of a rare kind (compress it with ` +
+          "--check=crc64 --lzma2)",
+      );
+    }
+    return damaged(what, "xz", code === FORMAT ? "what follows is no stream" : "it is corrupt");
+  }
 }

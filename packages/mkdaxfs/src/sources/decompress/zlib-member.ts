@@ -66,7 +66,7 @@ export async function* decodeMember(
 }
 
 async function feed(decoder: ZlibDecoder, input: ChunkQueue): Promise<void> {
-  const ended = once(decoder, "end").then(() => true);
+  const ended = once(decoder, "end");
   // Whoever reads the output hears of errors.
   ended.catch(() => {});
   try {
@@ -77,12 +77,14 @@ async function feed(decoder: ZlibDecoder, input: ChunkQueue): Promise<void> {
         return;
       }
       const before = decoder.bytesWritten;
-      const consumed = new Promise<false>((resolve, reject) => {
-        decoder.write(chunk, (error) => (error ? reject(error) : resolve(false)));
+      const consumed = new Promise<void>((resolve, reject) => {
+        decoder.write(chunk, (error) => (error ? reject(error) : resolve()));
       });
       consumed.catch(() => {});
-      if (await Promise.race([consumed, ended])) {
-        input.putBack(chunk.subarray(decoder.bytesWritten - before));
+      await Promise.race([consumed, ended]);
+      const used = decoder.bytesWritten - before;
+      if (used < chunk.length) {
+        input.putBack(chunk.subarray(used));
         return;
       }
     }

@@ -47,6 +47,28 @@ export function aclValue(text: ByteString, kind: "access" | "default"): Uint8Arr
   return value;
 }
 
+/**
+ * The mode that a file has once it has an access control list, as Linux keeps the two together: the
+ * permissions of the group are those of the mask where there is one. libarchive stores those of the
+ * group itself.
+ * @param value of `system.posix_acl_access`; the mode stays as it is for one that is malformed
+ */
+export function modeWithAcl(mode: number, value: Uint8Array): number {
+  const { buffer, byteOffset, byteLength } = value;
+  const view = new DataView(buffer, byteOffset, byteLength);
+  if (byteLength < 4 || byteLength % 8 !== 4 || view.getUint32(0, true) !== ACL_VERSION)
+    return mode;
+  const permissions = new Map<number, number>();
+  for (let at = 4; at < byteLength; at += 8) {
+    permissions.set(view.getUint16(at, true), view.getUint16(at + 2, true) & 7);
+  }
+  const user = permissions.get(TAGS.user.owner);
+  const group = permissions.get(TAGS.mask.owner) ?? permissions.get(TAGS.group.owner);
+  const other = permissions.get(TAGS.other.owner);
+  if (user === undefined || group === undefined || other === undefined) return mode;
+  return (mode & ~0o777) | (user << 6) | (group << 3) | other;
+}
+
 function parseEntry(entry: string): AclEntry {
   const match =
     /^(u|user|g|group|m|mask|o|other):([^:]*):([r-][w-][x-]|[rwx]*)(?::(\d{1,10}))?$/.exec(entry);
@@ -82,5 +104,5 @@ function checkComplete(entries: readonly AclEntry[], text: ByteString): void {
 }
 
 function badAcl(text: ByteString): TarFault {
-  return new TarFault(`its access control list has '${printable(text.slice(0, 60))}'`);
+  return new TarFault(`its access control list is wrong at '${printable(text.slice(0, 60))}'`);
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-import { crc32 } from "node:zlib";
 import type { ByteString } from "@daxfs/format";
 import type { HostPath } from "../../host-path.js";
 import { FileStretch } from "../source.js";
@@ -15,16 +14,6 @@ export interface ArchiveFile {
   /** Where the archive begins in it. */
   readonly offset: number;
 }
-
-/** A content where it can be read when the image is written. */
-export interface PlacedContent {
-  readonly stretch: FileStretch;
-  /** As `FileInode.fingerprint`. */
-  readonly fingerprint: number;
-}
-
-/** Bytes at the start of a content that its fingerprint covers, as fingerprint.ts has it. */
-const FINGERPRINT_SIZE = 4096;
 
 /**
  * Sees to it that contents can be read later: those that lie in a file as they are stay there, all
@@ -42,14 +31,11 @@ export class Contents {
   ) {}
 
   /** Places the content, of at least one byte, of the member at hand. @throws BuildError */
-  *place(member: TarEntry): Generator<Wait, PlacedContent> {
+  *place(member: TarEntry): Generator<Wait, FileStretch> {
     if (member.sparse !== undefined) return yield* this.spoolSparse(member);
     if (this.file === undefined) return yield* this.spoolWhole(member.storedSize);
     const { directory, name, offset } = this.file;
-    const stretch = new FileStretch(directory, name, offset + this.input.position);
-    const length = Math.min(member.storedSize, FINGERPRINT_SIZE);
-    while (this.input.available < length && !this.input.ended) yield WAIT;
-    return { stretch, fingerprint: crc32(this.input.peek(length)) >>> 2 };
+    return new FileStretch(directory, name, offset + this.input.position);
   }
 
   /** Lets others read what was placed. @throws BuildError */
@@ -57,38 +43,23 @@ export class Contents {
     this.spool?.flush();
   }
 
-  private *spoolWhole(size: number): Generator<Wait, PlacedContent> {
+  private *spoolWhole(size: number): Generator<Wait, FileStretch> {
     const spool = this.theSpool();
     const stretch = new FileStretch(spool.directory, spool.name, spool.size);
-    let sum = 0;
-    let page = Math.min(size, FINGERPRINT_SIZE);
-    yield* this.copy(size, (bytes) => {
-      if (page > 0) {
-        const part = bytes.subarray(0, page);
-        sum = crc32(part, sum);
-        page -= part.length;
-      }
-      spool.append(bytes);
-    });
-    return { stretch, fingerprint: sum >>> 2 };
+    yield* this.copy(size, (bytes) => spool.append(bytes));
+    return stretch;
   }
 
-  private *spoolSparse({ sparse }: TarEntry): Generator<Wait, PlacedContent> {
+  private *spoolSparse({ sparse }: TarEntry): Generator<Wait, FileStretch> {
     const { pairs, realSize } = sparse!;
     const spool = this.theSpool();
     const start = spool.size;
-    const page = new Uint8Array(Math.min(realSize, FINGERPRINT_SIZE));
     for (let i = 0; i < pairs.length; i += 2) {
       spool.skip(start + pairs[i]! - spool.size);
-      yield* this.copy(pairs[i + 1]!, (bytes) => {
-        const at = spool.size - start;
-        if (at < page.length) page.set(bytes.subarray(0, page.length - at), at);
-        spool.append(bytes);
-      });
+      yield* this.copy(pairs[i + 1]!, (bytes) => spool.append(bytes));
     }
     spool.skip(start + realSize - spool.size);
-    const stretch = new FileStretch(spool.directory, spool.name, start);
-    return { stretch, fingerprint: crc32(page) >>> 2 };
+    return new FileStretch(spool.directory, spool.name, start);
   }
 
   private *copy(size: number, take: (bytes: Uint8Array) => void): Generator<Wait, void> {

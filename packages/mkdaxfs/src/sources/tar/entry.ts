@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, printable, type Xattr } from "@daxfs/format";
+import { modeWithAcl } from "./acl.js";
 import type { Extended } from "./extended.js";
 import { TarFault, type TarHeader } from "./header.js";
 import type { SparseMap } from "./sparse.js";
@@ -62,17 +63,19 @@ const KINDS: ReadonlyMap<string, EntryKind> = new Map([
  */
 export function entryOf(header: TarHeader, extended: Extended, longNames: LongNames): TarEntry {
   const path = extended.sparsePath ?? extended.path ?? longNames.path ?? header.path;
+  const xattrs = extended.xattrs();
+  const acl = xattrs.find(({ name }) => name === "system.posix_acl_access");
   return {
     kind: kindOf(header, path),
     path,
     linkPath: extended.linkPath ?? longNames.linkPath ?? header.linkPath,
-    mode: header.mode,
+    mode: acl === undefined ? header.mode : modeWithAcl(header.mode, acl.value),
     uid: extended.uid ?? header.uid,
     gid: extended.gid ?? header.gid,
     mtimeNs: extended.mtimeNs ?? BigInt(header.mtime) * 1_000_000_000n,
     deviceMajor: extended.deviceMajor ?? header.deviceMajor,
     deviceMinor: extended.deviceMinor ?? header.deviceMinor,
-    xattrs: extended.xattrs(),
+    xattrs,
     storedSize: extended.size ?? header.size,
     sparse: undefined,
   };

@@ -85,8 +85,8 @@ export class TarReader {
    * there are no more.
    * @throws BuildError
    */
-  // For a file there is nothing to wait for, and a generator for every step would take most of the
-  // time: hence the calls that wait stand where they are needed alone.
+  // A generator for every step would take most of the time, so those that may have to wait are
+  // called only where it comes to that.
   *entries(): Generator<TarEntry | Wait, void> {
     const { input } = this;
     let pending = NOTHING_PENDING;
@@ -111,7 +111,8 @@ export class TarReader {
       this.path = entry.path;
       const sparseHeader = header.type === "S" ? yield* this.gnuSparse(block) : undefined;
       if (entry.kind === "link") while (input.available < TAR_BLOCK && !input.ended) yield WAIT;
-      const end = input.position + wholeBlocks(this.contentSize(header, entry));
+      const size = this.contentSize(header, entry);
+      const end = input.position + wholeBlocks(size);
       if (entry.kind !== "file") entry.storedSize = 0;
       else if (sparseHeader !== undefined) this.setGnuMap(entry, extended, sparseHeader);
       else if (extended.isSparse) yield* this.setPaxMap(entry, extended);
@@ -119,7 +120,7 @@ export class TarReader {
       pending = NOTHING_PENDING;
       const left = end - input.position;
       const skipped = input.skip(left);
-      if (skipped < left) yield* this.skip(left - skipped);
+      if (skipped < left) yield* this.skip(left - skipped, wholeBlocks(size) - size);
     }
   }
 
@@ -332,9 +333,16 @@ export class TarReader {
     return bytes;
   }
 
-  private *skip(length: number): Generator<Wait, void> {
+  /**
+   * @param padding how many of these bytes are no part of the content: an archive may end without
+   *   them, as the layers do that "umoci insert" writes
+   */
+  private *skip(length: number, padding = 0): Generator<Wait, void> {
     for (let left = length - this.input.skip(length); left > 0; left -= this.input.skip(left)) {
-      if (this.input.ended) throw this.cutShort(left);
+      if (this.input.ended) {
+        if (left <= padding) return;
+        throw this.cutShort(left - padding);
+      }
       yield WAIT;
     }
   }

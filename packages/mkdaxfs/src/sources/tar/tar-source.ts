@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
+import { readSync } from "node:fs";
 import { setImmediate as eventTurn } from "node:timers/promises";
-import { type ByteString, FILE_TYPE } from "@daxfs/format";
+import { FILE_TYPE } from "@daxfs/format";
 import { BuildError } from "../../errors.js";
+import { withFile } from "../../host-file.js";
 import type { ByteInput } from "../byte-input.js";
 import type { SourceContext } from "../context.js";
 import {
@@ -12,12 +14,13 @@ import {
   withFirstBytes,
 } from "../decompress.js";
 import { cleanPath, entryPath } from "../entry-path.js";
+import type { Digest } from "../image/digest.js";
 import { FileInode, type Source, type SourceEntry } from "../source.js";
 import { type ArchiveFile, Contents } from "./contents.js";
 import type { TarEntry } from "./entry.js";
 import { FileTarInput, StreamTarInput, type TarInput } from "./input.js";
 import { TarReader, WAIT, type Wait } from "./reader.js";
-import { verified } from "./verify.js";
+import { knownDigest, verified } from "./verify.js";
 
 export interface TarSourceOptions {
   /** For messages: the archive's path, or an image and a layer's digest. */
@@ -90,6 +93,7 @@ export class TarSource implements Source {
     }
   }
 
+  /** Nothing: what spools hold is given back by the build. */
   close(): void {}
 
   private done(batch: SourceEntry[], contents: Contents): readonly SourceEntry[] {
@@ -101,27 +105,28 @@ export class TarSource implements Source {
 
   private async openArchive(): Promise<OpenArchive> {
     const { options, description } = this;
-    const { limits } = options.context;
+    const check = (text: string | undefined) =>
+      text === undefined ? undefined : knownDigest(text, description);
+    let digest = check(options.digest);
+    const diffId = check(options.diffId);
     const opened = await options.open();
-    let { digest } = options;
     let file: ArchiveFile | undefined;
-    if (opened.kind === "file") {
-      const plain = new FileTarInput(opened.path, opened.offset, opened.size);
-      const isPlain = detectCompression(plain.peek(MAGIC_SIZE)) === "none";
-      if (isPlain) {
-        file = archiveFile(opened);
-        if (digest === undefined && options.diffId === undefined) return { input: plain, file };
-        // The same bytes need no second look.
-        if (digest === options.diffId) digest = undefined;
+    if (opened.kind === "file" && isPlain(opened)) {
+      file = archiveFile(opened);
+      if (digest === undefined && diffId === undefined) {
+        return { input: new FileTarInput(opened.path, opened.offset, opened.size), file };
       }
-      await plain.close();
+      // The same bytes need no second look.
+      if (options.digest === options.diffId) digest = undefined;
     }
-    const raw =
+    const passing = (stream: AsyncIterable<Uint8Array>, expected: Digest | undefined) =>
+      expected === undefined ? stream : verified(stream, expected, description);
+    const whole =
       opened.kind === "file" ? fileStream(opened.path, opened.offset, opened.size) : opened.stream;
-    const { first, stream } = await withFirstBytes(verified(raw, digest, description), MAGIC_SIZE);
-    const kind = detectCompression(first);
-    const tar = decompress(stream, kind, description, limits);
-    return { input: new StreamTarInput(verified(tar, options.diffId, description)), file };
+    const { first, stream } = await withFirstBytes(passing(whole, digest), MAGIC_SIZE);
+    const { limits } = options.context;
+    const tar = decompress(stream, detectCompression(first), description, limits);
+    return { input: new StreamTarInput(passing(tar, diffId)), file };
   }
 
   private *readEntries(reader: TarReader, contents: Contents): Generator<SourceEntry | Wait, void> {
@@ -150,10 +155,9 @@ export class TarSource implements Source {
       member.gid,
       member.mtimeNs,
       size,
-      content?.stretch ?? bodyOf(member),
+      content ?? bodyOf(member),
     );
     if (member.xattrs.length > 0) inode.xattrs = member.xattrs;
-    if (content !== undefined) inode.fingerprint = content.fingerprint;
     return { kind: "file", directory, name, inode };
   }
 
@@ -205,7 +209,15 @@ function bodyOf(member: TarEntry): FileInode["body"] {
   }
 }
 
-function archiveFile({ path, offset }: { readonly path: ByteString; readonly offset: number }) {
+type FileInput = Extract<ByteInput, { kind: "file" }>;
+
+function isPlain({ path, offset, size }: FileInput): boolean {
+  const first = Buffer.alloc(Math.min(MAGIC_SIZE, size));
+  withFile(path, (descriptor) => readSync(descriptor, first, 0, first.length, offset));
+  return detectCompression(first) === "none";
+}
+
+function archiveFile({ path, offset }: FileInput): ArchiveFile {
   const slash = path.lastIndexOf("/");
   if (slash < 0) return { directory: ".", name: path, offset };
   return { directory: path.slice(0, slash + 1), name: path.slice(slash + 1), offset };

@@ -13,17 +13,8 @@ import { DEFLATED } from "./headers.js";
 
 /** Bytes that are read at once of a large content. */
 const CHUNK_SIZE = 512 * 1024;
-/** Bytes at the start of a content that its fingerprint covers, as fingerprint.ts has it. */
-const FINGERPRINT_SIZE = 4096;
 /** The smallest that zlib takes. */
 const ZLIB_CHUNK_MIN = 64;
-
-/** A content, found to be what its entry says. */
-export interface VerifiedContent {
-  /** Null where it is empty. */
-  readonly content: FileStretch | null;
-  readonly fingerprint: number;
-}
 
 /**
  * Verifies contents, and unpacks those that are compressed. Small ones, which are nearly all, are
@@ -58,34 +49,34 @@ export class ContentReader {
     return content;
   }
 
-  /** Verifies a small content, and unpacks it. @throws EntryError */
-  place(entry: Entry, start: number): VerifiedContent {
+  /**
+   * Verifies a small content, and unpacks it.
+   * @returns null where it is empty
+   * @throws EntryError
+   */
+  place(entry: Entry, start: number): FileStretch | null {
     const bytes = this.whole(entry, start);
     const content = this.stretch(entry, start);
     if (entry.compressionMethod === DEFLATED && bytes.length > 0) this.openSpool().append(bytes);
-    return { content, fingerprint: crc32(bytes.subarray(0, FINGERPRINT_SIZE)) >>> 2 };
+    return content;
   }
 
-  /** Verifies a content of any size, and unpacks it. @throws EntryError */
-  async placeLarge(entry: Entry, start: number): Promise<VerifiedContent> {
+  /** The same for a content of any size. @throws EntryError */
+  async placeLarge(entry: Entry, start: number): Promise<FileStretch | null> {
     const content = this.stretch(entry, start);
     const stored = this.chunks(start, entry.compressedSize);
     const deflated = entry.compressionMethod === DEFLATED;
     let size = 0;
     let sum = 0;
-    let fingerprint = 0;
     for await (const chunk of deflated ? inflatedChunks(entry, stored) : stored) {
       this.context.signal.throwIfAborted();
       if (chunk.length > entry.uncompressedSize - size) throw tooLong(entry);
-      if (size < FINGERPRINT_SIZE) {
-        fingerprint = crc32(chunk.subarray(0, FINGERPRINT_SIZE - size), fingerprint);
-      }
       sum = crc32(chunk, sum);
       size += chunk.length;
       if (deflated) this.openSpool().append(chunk);
     }
     check(entry, size, sum);
-    return { content, fingerprint: fingerprint >>> 2 };
+    return content;
   }
 
   /** Lets others read what was placed. @throws BuildError */

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 import type { Entry } from "yauzl";
 import { BuildError } from "../../errors.js";
-import type { InputLimits } from "../context.js";
+import { type InputLimits, RATIO_FREE } from "../context.js";
 import { EntryError } from "./entry-error.js";
-
-/** Bytes that anything may unpack to before the ratio counts, as for compressed streams. */
-const RATIO_FREE = 64 * 1024 * 1024;
 
 /**
  * Holds what entries claim to unpack to against the limits, before they are unpacked; that they

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+import { describe, expect, it } from "vitest";
+import { BuildError } from "../src/errors.js";
+import { KINDS, type Kind, packed, someData, unpacked } from "./decompress-support.js";
+import { Random } from "./support.js";
+import { messageOf } from "./tar-support.js";
+
+const data = someData(150_000);
+const text = Buffer.from("a short text, and again a short text\n");
+
+const cut = (kind: Kind) => `a.tar.x: its ${kind} data ends too early (get it again)`;
+const damage = (kind: Kind) =>
+  new RegExp(`^a\\.tar\\.x: its ${kind} data is damaged: .+ \\(get it again\\)$`);
+
+describe.each(KINDS)("%s", (kind: Kind) => {
+  it("that ends too early is refused, wherever it ends", async () => {
+    const bytes = packed(kind, text);
+    for (let length = 1; length < bytes.length; length++) {
+      expect(await messageOf(unpacked(kind, bytes.subarray(0, length))), String(length)).toBe(
+        cut(kind),
+      );
+    }
+    const long = packed(kind, data);
+    for (const missing of [1, 2, 4, 8, 9, 12, 24, 1000, 50_000, long.length - 20]) {
+      const shorter = long.subarray(0, long.length - missing);
+      expect(await messageOf(unpacked(kind, shorter)), String(missing)).toBe(cut(kind));
+      expect(await messageOf(unpacked(kind, shorter, 1000)), String(missing)).toBe(cut(kind));
+    }
+  });
+
+  it("that ends too early in the second of two is refused", async () => {
+    const first = packed(kind, data);
+    const bytes = Buffer.concat([first, packed(kind, text)]);
+    // xz may be padded, and gzip be followed by zeros; neither is what these bytes are.
+    for (let length = first.length + 1; length < bytes.length; length++) {
+      for (const chunkSize of [bytes.length, 999]) {
+        const message = await messageOf(unpacked(kind, bytes.subarray(0, length), chunkSize));
+        expect(message, String(length)).toBe(cut(kind));
+      }
+    }
+  });
+
+  it("with a changed byte is refused, wherever it is", async () => {
+    const bytes = packed(kind, text);
+    let harmless = 0;
+    for (let at = 0; at < bytes.length; at++) {
+      const changed = Buffer.from(bytes);
+      changed[at]! ^= 0x10;
+      const outcome = await unpacked(kind, changed).catch((error: unknown) => error);
+      // There are a few bits without a meaning, such as gzip's time.
+      if (Buffer.isBuffer(outcome) && outcome.equals(text)) harmless++;
+      else expect(outcome, String(at)).toBeInstanceOf(BuildError);
+    }
+    expect(harmless).toBeLessThan(kind === "gzip" ? 9 : 4);
+  });
+
+  it("with a changed byte in a large one is refused", async () => {
+    const bytes = packed(kind, data);
+    const random = new Random(11);
+    for (let round = 0; round < 60; round++) {
+      const changed = Buffer.from(bytes);
+      const at = 10 + random.below(bytes.length - 10);
+      changed[at]! ^= 1 << random.below(8);
+      const message = await messageOf(unpacked(kind, changed, 1 + random.below(100_000)));
+      expect(
+        message === cut(kind) || damage(kind).test(message) || /rare kind|window of/.test(message),
+        message,
+      ).toBe(true);
+    }
+  });
+
+  it("with something behind it is refused", async () => {
+    const bytes = packed(kind, text);
+    for (const rest of ["x", "something else", "\0\0\0\0x"]) {
+      const longer = Buffer.concat([bytes, Buffer.from(rest)]);
+      for (const chunkSize of [longer.length, bytes.length, 1]) {
+        const message = await messageOf(unpacked(kind, longer, chunkSize));
+        expect(message === cut(kind) || damage(kind).test(message), `${rest}: ${message}`).toBe(
+          true,
+        );
+      }
+    }
+  });
+
+  it("that is anything at all gives data, or an error for the user, and always ends", async () => {
+    const random = new Random(5);
+    const bytes = packed(kind, text);
+    for (let round = 0; round < 400; round++) {
+      const changed = Buffer.from(bytes);
+      for (let n = random.below(6); n >= 0; n--)
+        changed[random.below(bytes.length)] = random.below(256);
+      const rest = random.bytes(random.below(300));
+      try {
+        await unpacked(
+          kind,
+          Buffer.concat([changed.subarray(0, 1 + random.below(bytes.length)), rest]),
+        );
+      } catch (error) {
+        if (!(error instanceof BuildError)) throw error;
+      }
+    }
+  });
+});
+
+describe("bzip2", () => {
+  /** A stream of one block with the byte "a" alone; its symbols as bits: "10", "11" and, last, "0". */
+  function stream(symbols: string): Buffer {
+    const field = (value: number, length: number) => value.toString(2).padStart(length, "0");
+    const magics = field(0x425a6839, 32) + field(0x314159, 24) + field(0x265359, 24);
+    // Neither a checksum nor randomised, and it begins at the first byte.
+    const start = field(0, 32 + 1 + 24);
+    const alphabet = field(0x8000 >>> 6, 16) + field(0x8000 >>> 1, 16);
+    // Two codes, and 100 groups that have the first of them.
+    const selectors = field(2, 3) + field(100, 15) + "0".repeat(100);
+    // Both have symbols of 2, 2 and 1 bits.
+    const codes = `${field(2, 5)}00110`.repeat(2);
+    const bits = magics + start + alphabet + selectors + codes + symbols;
+    const bytes = bits.match(/.{1,8}/g) ?? [];
+    return Buffer.from(bytes.map((byte) => Number.parseInt(byte.padEnd(8, "0"), 2)));
+  }
+  const message = (symbols: string) =>
+    messageOf(unpacked("bzip2", Buffer.concat([stream(symbols), Buffer.alloc(100)])));
+
+  it("with a run whose length passes all numbers is refused", async () => {
+    // Each of these doubles the run; 32 of them are where the length would be negative.
+    for (const count of [20, 21, 22, 31, 32, 33, 34, 64, 1000]) {
+      expect(await message(`${"11".repeat(count)}0`), String(count)).toBe(
+        "a.tar.x: its bzip2 data is damaged: a run is too long (get it again)",
+      );
+    }
+    // A run that is right gets as far as the checksum.
+    for (const count of [1, 2, 18]) {
+      expect(await message(`${"11".repeat(count)}0`), String(count)).toBe(
+        "a.tar.x: its bzip2 data is damaged: the checksum of a block is wrong (get it again)",
+      );
+    }
+  });
+});
