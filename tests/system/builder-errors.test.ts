@@ -83,6 +83,25 @@ describe("bad use is answered in one line and leaves nothing behind", () => {
     await expectFailure(disk.path("link to file"), /link to file is text/);
   });
 
+  it("an output that is the source, under whatever name", async () => {
+    const archive = disk.path("source.tar");
+    await bash('tar -C "$1" -cf "$2" .; ln "$2" "$2.link"', tree, archive);
+    const before = await sha256(archive);
+    for (const output of [archive, `${archive}.link`]) {
+      await expectNoImage(
+        archive,
+        output,
+        /source\.tar is the source and the output \(name another/,
+      );
+      expect(await sha256(archive)).toBe(before);
+    }
+    const layout = disk.path("layout");
+    await bash('umoci init --layout "$1"; umoci new --image "$1:x"', layout);
+    const inside = join(layout, "blobs/image");
+    await expectNoImage(layout, inside, /the output lies inside the source/);
+    expect(listing(join(layout, "blobs"))).toEqual(["sha256"]);
+  });
+
   it("no output", async () => {
     expectOneLine(await mkdaxfs([tree]), /-o IMAGE/);
     expect(listing(tree)).toEqual(["file"]);

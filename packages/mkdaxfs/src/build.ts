@@ -3,6 +3,7 @@ import { closeSync } from "node:fs";
 import { BLOCK_SIZE, HUGE_SIZE } from "@daxfs/format";
 import { findDuplicates } from "./content/duplicates.js";
 import { BuildError } from "./errors.js";
+import { joined } from "./host-path.js";
 import { defaultJobs, WorkerPool } from "./jobs/pool.js";
 import type { BuildOptions, BuildReport } from "./options.js";
 import { type Plan, planImage } from "./plan/plan.js";
@@ -57,6 +58,7 @@ export async function buildImage(options: BuildOptions): Promise<BuildReport> {
       platform: options.platform ?? defaultPlatform(),
       registry: { tlsVerify: options.tlsVerify ?? true, parallel: PARALLEL_BLOBS },
       outputDirectory: target?.kind === "file" ? target.directory : undefined,
+      outputFile: target?.kind === "file" ? joined(target.directory, target.name) : undefined,
       wanted: select === undefined ? undefined : (path, is) => select.wanted(path, is),
       xattrs: options.xattrs ?? true,
       report: write.report,
@@ -89,6 +91,9 @@ async function build(options: BuildOptions, parts: Build): Promise<BuildReport> 
   parts.closing.push(opened);
   const { tree, markers } = await mergeSources(opened, options.whiteouts ?? "apply", context);
   select?.prune(tree.root);
+  if (options.include?.length && tree.root.children.size === 0) {
+    context.warn("nothing is included: no include glob matches anything that is not excluded");
+  }
   const { omittedXattrs } = adjust(tree.root);
   markers?.place();
   const read = clock.lap();

@@ -56,6 +56,7 @@ export function testContext(platform: Platform = AMD64): SourceContext & { warni
     platform,
     registry: { tlsVerify: true, parallel: 1 },
     outputDirectory: undefined,
+    outputFile: undefined,
     wanted: () => true,
     xattrs: true,
     report: () => {},

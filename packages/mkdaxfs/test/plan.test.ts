@@ -312,11 +312,12 @@ describe("what an image can't hold", () => {
     ["a name with a NUL", { ...file("d/x", 0), name: "a\0b" }, /^\/d\/a\\x00b: /],
     ["a name that is no text", { ...symlink("d/\xff\n", "") }, /^\/d\/\\xff\\x0a: /],
   ])("is refused by its path: %s", (_, refused, message) => {
-    const tree = treeOf(directory("d"), refused);
-    expect(() => planOf(tree)).toThrow(BuildError);
-    expect(() => planOf(tree)).toThrow(message);
+    // Some are refused by the tree already, before they take room.
+    const plan = () => planOf(treeOf(directory("d"), { ...refused }));
+    expect(plan).toThrow(BuildError);
+    expect(plan).toThrow(message);
     try {
-      planOf(tree);
+      plan();
     } catch (error) {
       expect((error as Error).message).not.toContain("\n");
     }

@@ -172,6 +172,7 @@ export function testContext(
     platform: { os: "linux", architecture: "amd64" },
     registry: { tlsVerify, parallel: 3 },
     outputDirectory: undefined,
+    outputFile: undefined,
     wanted: () => true,
     xattrs: true,
     report: (progress) => reports.push(progress),

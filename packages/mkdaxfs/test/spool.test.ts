@@ -156,10 +156,20 @@ describe("where a spool takes its room", () => {
 
   it("is named when no file can be as long as it should", async () => {
     const spool = spoolIn(scratch("."));
-    spool.skip(2 ** 52);
+    spool.skip(2 ** 46);
     expect(await messageOf((async () => spool.flush())())).toBe(
       `cannot write a temporary file in ${scratch(".")}: file too large (set TMPDIR to a directory ` +
         "with more room)",
     );
+  });
+
+  it("is never longer than an image can be", async () => {
+    const message =
+      "what is unpacked would take more than 70368744177664 bytes (no image can be that long)";
+    const spool = spoolIn(scratch("."));
+    expect(await messageOf((async () => spool.skip(2 ** 46 + 1))())).toBe(message);
+    expect(await messageOf((async () => spool.skip(2 ** 53))())).toBe(message);
+    spool.skip(2 ** 46);
+    expect(await messageOf((async () => spool.append(Buffer.of(1)))())).toBe(message);
   });
 });

@@ -68,10 +68,10 @@ describe("a size that is a lie", () => {
   });
 
   it.each([
-    ["L", 2 ** 31, 2 ** 20],
-    ["K", 2 ** 20 + 1, 2 ** 20],
+    ["L", 2 ** 31, 2 ** 16],
+    ["K", 2 ** 16 + 1, 2 ** 16],
     ["x", 2 ** 31, 2 ** 24],
-    ["g", 2 ** 24 + 1, 2 ** 24],
+    ["g", 2 ** 16 + 1, 2 ** 16],
   ])("of an extra header of type %s is refused before it is read", async (type, size, max) => {
     expect(await refusal(archive(header({ type, size, name: "extra" })))).toBe(
       `a.tar: the entry at byte 0: its extra header has ${size} bytes (at most ${max} are read)`,
@@ -107,6 +107,15 @@ describe("a PAX header", () => {
     expect(await refusal(archive(member({ type: "x", name: "extra" }, text), next))).toMatch(
       /^a\.tar: the entry at byte 0: the record at byte \d+ of its PAX header is damaged$/,
     );
+  });
+
+  it("with a path that no system takes is refused", async () => {
+    for (const keyword of ["path", "linkpath"]) {
+      const bytes = archive(pax([[keyword, "a/".repeat(40_000)]]), next);
+      expect(await refusal(bytes)).toMatch(
+        new RegExp(`its PAX record ${keyword} has 80000 bytes, at most 65536$`),
+      );
+    }
   });
 
   it("with nothing behind it is refused", async () => {

@@ -86,8 +86,7 @@ describe("an index of an archive", () => {
       "image.tar: ends inside blob: 7976 bytes are missing (get the archive again)",
     );
     const sparse = header({ name: "blob", type: "S", magic: "gnu", raw: { 483: "00000010000\0" } });
-    expect(await messageOf(indexed(archive(sparse)))).toBe(
-      "image.tar: blob: is stored sparse (make the archive without --sparse)",
-    );
+    // A rootfs tarball that only looks like an image's may have some.
+    expect(await indexed(archive(sparse))).toEqual({});
   });
 });

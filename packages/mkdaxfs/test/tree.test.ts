@@ -217,6 +217,13 @@ describe("a symlink on the way", () => {
     expect(() => tree.addFile(file("a/f", 1))).toThrow(/\/a leads through too many symlinks/);
   });
 
+  it("with a target that no system takes is refused before it is followed", () => {
+    const tree = treeOf(symlink("l", "t".repeat(4095)));
+    expect(() => tree.addFile(symlink("m", "/x".repeat(1_000_000)))).toThrow(
+      "/m: its target has 2000000 bytes, an image holds 1 to 4095",
+    );
+  });
+
   it("is forgotten when it is replaced", () => {
     const tree = treeOf(directory("d"), symlink("l", "d"), file("l/1", 1));
     tree.addFile(directory("l"));

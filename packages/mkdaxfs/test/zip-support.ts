@@ -199,6 +199,7 @@ export async function withSource<T>(
     signal: options.signal ?? new AbortController().signal,
     limits: { maxSize: undefined, maxRatio: 1000, ...options.limits },
     outputDirectory: undefined,
+    outputFile: undefined,
     wanted: () => true,
     xattrs: true,
     report: () => {},

@@ -4,7 +4,7 @@ import type { Progress } from "../progress.js";
 import { FINGERPRINT_SIZE, NO_FINGERPRINT } from "../sources/fingerprint.js";
 import type { FileInode } from "../sources/source.js";
 import { fingerprintContents, hashContents } from "./hash.js";
-import { partsByCost, wholeContents } from "./list.js";
+import { partsByCost, piecesIn, stretchesOf, wholeContents } from "./list.js";
 
 /** Which files have the content of another: file -> the one that stands for all of its content. */
 export type Duplicates = ReadonlyMap<FileInode, FileInode>;
@@ -13,7 +13,7 @@ const HASH_SIZE = 32;
 
 /**
  * Finds regular files of equal content. Of those that share their size the first pages are
- * compared by a checksum, and of those that share this as well all bytes by SHA-256.
+ * compared by a checksum, and of those that share this as well all bytes by SHA-256, in pieces.
  * @param files regular files that are not empty, each once
  * @throws BuildError when one can't be read.
  */
@@ -32,23 +32,14 @@ export async function findDuplicates(
     sameSize,
     ({ size, fingerprint }) => (Math.imul(size, 0x9e3779b1) ^ fingerprint) >>> 0,
   );
-  const wholes = partsOf(samePrint, ({ size }) => size);
-  let done = 0;
-  const hashes = Buffer.concat(
-    await pool.runShared({
-      ...wholes,
-      task: "hash",
-      here: (part) => hashContents(wholes.inputOf(part)),
-      finished: (part) => {
-        done += wholes.lengthOf(part);
-        report({ stage: "hash", done, total: samePrint.length });
-      },
-    }),
-  );
+  const hashes = await hashesOf(samePrint, pool, report);
   const holders = new Map<string, FileInode>();
   const duplicates = new Map<FileInode, FileInode>();
-  for (const [index, file] of samePrint.entries()) {
-    const hash = hashes.toString("latin1", index * HASH_SIZE, (index + 1) * HASH_SIZE);
+  let piece = 0;
+  for (const file of samePrint) {
+    const start = piece * HASH_SIZE;
+    piece += piecesIn(file);
+    const hash = hashes.toString("latin1", start, piece * HASH_SIZE);
     // With the size, for a file that has shrunk since it was listed: that shows when it is copied.
     const content = `${file.size}:${hash}`;
     const holder = holders.get(content);
@@ -69,25 +60,42 @@ function notAlone(files: readonly FileInode[], keyOf: (file: FileInode) => numbe
   return files.filter((file) => repeated.has(keyOf(file)));
 }
 
-async function takeFingerprints(files: readonly FileInode[], pool: WorkerPool): Promise<void> {
-  const starts = partsOf(files, ({ size }) => Math.min(size, FINGERPRINT_SIZE));
+/** SHA-256 of each piece of each content. */
+async function hashesOf(
+  files: readonly FileInode[],
+  pool: WorkerPool,
+  report: (progress: Progress) => void,
+): Promise<Buffer> {
+  const stretches = stretchesOf(files);
+  const starts = partsByCost(stretches.length, (index) => stretches.sizes[index]!);
+  const inputOf = (part: number) => stretches.list(starts[part]!, starts[part + 1]!);
+  let done = 0;
   const parts = await pool.runShared({
-    ...starts,
+    task: "hash",
+    count: starts.length - 1,
+    inputOf,
+    here: (part) => hashContents(inputOf(part)),
+    finished: (part) => {
+      done += starts[part + 1]! - starts[part]!;
+      report({ stage: "hash", done, total: stretches.length });
+    },
+  });
+  return Buffer.concat(parts);
+}
+
+async function takeFingerprints(files: readonly FileInode[], pool: WorkerPool): Promise<void> {
+  const starts = partsByCost(files.length, (index) =>
+    Math.min(files[index]!.size, FINGERPRINT_SIZE),
+  );
+  const inputOf = (part: number) => wholeContents(files, starts[part]!, starts[part + 1]!);
+  const parts = await pool.runShared({
     task: "fingerprint",
-    here: (part) => fingerprintContents(starts.inputOf(part)),
+    count: starts.length - 1,
+    inputOf,
+    here: (part) => fingerprintContents(inputOf(part)),
   });
   let index = 0;
   for (const part of parts) {
     for (const fingerprint of part) files[index++]!.fingerprint = fingerprint;
   }
-}
-
-/** Cuts files into parts for several threads, by what reading each of them costs. */
-function partsOf(files: readonly FileInode[], costOf: (file: FileInode) => number) {
-  const starts = partsByCost(files.length, (index) => costOf(files[index]!));
-  return {
-    count: starts.length - 1,
-    inputOf: (part: number) => wholeContents(files, starts[part]!, starts[part + 1]!),
-    lengthOf: (part: number) => starts[part + 1]! - starts[part]!,
-  };
 }

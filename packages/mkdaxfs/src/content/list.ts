@@ -83,6 +83,25 @@ export class Stretches {
   }
 }
 
+/** A large content is read in pieces of this size, by more than one thread. */
+export const PIECE_SIZE = 8 * 1024 * 1024;
+
+/** How many pieces a content has. */
+export function piecesIn(file: FileInode): number {
+  return Math.ceil(file.size / PIECE_SIZE);
+}
+
+/** Contents in pieces, one after the other. */
+export function stretchesOf(files: readonly FileInode[]): Stretches {
+  const stretches = new Stretches(files.reduce((count, file) => count + piecesIn(file), 0));
+  for (const file of files) {
+    for (let from = 0; from < file.size; from += PIECE_SIZE) {
+      stretches.add(file, from, Math.min(PIECE_SIZE, file.size - from));
+    }
+  }
+  return stretches;
+}
+
 /** What opening, reading and closing one file costs, in bytes that are copied in the same time. */
 const COST_OF_FILE = 32 * 1024;
 

@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import { setImmediate as eventTurn, setTimeout as pause } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { BuildError } from "../errors.js";
+import { BuildError, isSystemError } from "../errors.js";
 import {
   claimFirst,
   type Reply,
@@ -61,6 +61,8 @@ export class WorkerPool {
   private readonly waiting = new Map<number, Waiting>();
   private lastId = 0;
   private closed = false;
+  /** Set when a worker has died: what it was to do would never come. */
+  private failure: Error | undefined;
 
   /**
    * @param jobs threads together with this one
@@ -70,16 +72,29 @@ export class WorkerPool {
     jobs: number,
     private readonly signal: AbortSignal,
   ) {
-    this.workers = Array.from({ length: jobs - 1 }, () => {
-      // A worker holds little at a time; large young generations would only cost memory.
-      const worker = new Worker(new URL("./worker.cjs", import.meta.url), {
+    this.workers = Array.from({ length: jobs - 1 }, () => this.newWorker()).filter(
+      (worker) => worker !== undefined,
+    );
+  }
+
+  /** A thread, undefined where the system gives none: then others do its work. */
+  private newWorker(): Worker | undefined {
+    let worker: Worker;
+    try {
+      // It holds little at a time; a large young generation would only cost memory.
+      worker = new Worker(new URL("./worker.cjs", import.meta.url), {
         resourceLimits: { maxYoungGenerationSizeMb: 4 },
       });
-      worker.on("message", (reply: Reply) => this.settle(reply));
-      worker.on("error", (error) => this.fail(error));
-      worker.on("exit", () => this.fail(new Error("a worker thread ended early")));
-      return worker;
-    });
+    } catch (error) {
+      if (isSystemError(error) || (error instanceof Error && /EAGAIN|ENOMEM/.test(error.message))) {
+        return undefined;
+      }
+      throw error;
+    }
+    worker.on("message", (reply: Reply) => this.settle(reply));
+    worker.on("error", (error) => this.fail(error));
+    worker.on("exit", () => this.fail(new Error("a worker thread ended early")));
+    return worker;
   }
 
   /** Workers there are besides this thread. */
@@ -96,6 +111,10 @@ export class WorkerPool {
   ): { readonly id: number; readonly output: Promise<TaskOutput<T>> } {
     const id = ++this.lastId;
     const output = new Promise<TaskOutput<T>>((resolve, reject) => {
+      if (this.failure !== undefined) {
+        reject(this.failure);
+        return;
+      }
       this.waiting.set(id, { resolve: resolve as (output: unknown) => void, reject });
       worker.postMessage({ id, task, input, claim });
     });
@@ -193,6 +212,7 @@ export class WorkerPool {
 
   private fail(error: Error): void {
     if (this.closed) return;
+    this.failure = error;
     for (const waiting of this.waiting.values()) waiting.reject(error);
     this.waiting.clear();
   }

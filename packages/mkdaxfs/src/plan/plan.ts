@@ -19,7 +19,7 @@ import {
 } from "@daxfs/format";
 import type { Duplicates } from "../content/duplicates.js";
 import { BuildError } from "../errors.js";
-import type { Device, FileInode } from "../sources/source.js";
+import { CONTENT_MAX, type Device, type FileInode } from "../sources/source.js";
 import type { Tree } from "../tree/tree.js";
 import { Placement } from "./placement.js";
 import { type XattrArea, XattrAreaBuilder } from "./xattr-area.js";
@@ -315,7 +315,9 @@ function placeContents(
   }
   const placement = new Placement(start, options.align);
   const offsets = placement.place(Float64Array.from(stored, (inode) => inode.size));
-  if (!Number.isSafeInteger(placement.end)) throw new BuildError("the image would pass 2^53 bytes");
+  if (placement.end > CONTENT_MAX) {
+    throw new BuildError(`the image would take more than ${CONTENT_MAX} bytes (leave out files)`);
+  }
   for (let index = 0; index < slots.length; index++) {
     if (slots[index] !== 0) table.dataOffsets[index] = offsets[slots[index]! - 1]!;
   }

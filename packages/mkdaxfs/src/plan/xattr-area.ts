@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { createHash } from "node:crypto";
 import {
   bytesOf,
   XATTR_ENTRY,
@@ -38,9 +39,7 @@ export class XattrAreaBuilder {
   add(ino: number, xattrs: readonly Xattr[]): void {
     if (xattrs.length === 0) return;
     const sorted = [...xattrs].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-    const key = sorted
-      .map(({ name, value }) => `${name}\0${Buffer.from(value).toString("hex")}`)
-      .join("\0");
+    const key = keyOf(sorted);
     let set = this.known.get(key);
     if (set === undefined) {
       set = this.sets.length;
@@ -61,6 +60,15 @@ export class XattrAreaBuilder {
     const rows = this.rows.map(({ ino, set }) => ({ ino, set: sets[set]! }));
     return { rows, sets, size: at };
   }
+}
+
+/** Tells sets apart in few bytes, however long their values are. */
+function keyOf(xattrs: readonly Xattr[]): string {
+  const hash = createHash("sha256");
+  for (const { name, value } of xattrs) {
+    hash.update(`${name.length}:${value.length}:${name}`, "latin1").update(value);
+  }
+  return hash.digest().toString("latin1");
 }
 
 /** Bytes that an attribute takes in its set. */

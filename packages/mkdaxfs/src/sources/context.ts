@@ -39,6 +39,8 @@ export interface SourceContext {
   readonly registry: RegistryOptions;
   /** Directory that the image is written to, which may not be part of a directory source. */
   readonly outputDirectory: HostPath | undefined;
+  /** The file that the image becomes, whether it is there or not; it may be no source. */
+  readonly outputFile: HostPath | undefined;
   /**
    * Whether anything at or below a path of the image can get into it, which spares a source the
    * reading; of use where paths are final. Undefined where everything gets in.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { accessSync, constants, readSync } from "node:fs";
+import { accessSync, constants, readSync, realpathSync } from "node:fs";
 import { byteStringOf, byteStringOfText } from "@daxfs/format";
 import { BuildError, describing } from "../errors.js";
 import { withFile } from "../host-file.js";
@@ -111,7 +111,9 @@ async function openDirectory(
   );
   const files = filesOfDirectory(host);
   const image = await openImage(files, choice, context);
-  return image ?? { sources: [new DirectorySource(path, context)] };
+  if (image === undefined) return { sources: [new DirectorySource(path, context)] };
+  refuseOutputInside(host, context);
+  return image;
 }
 
 async function openFile(
@@ -121,6 +123,7 @@ async function openFile(
   context: SourceContext,
 ): Promise<OpenedPath> {
   const description = shown(path);
+  refuseOutputIs(path, context);
   if (size === 0) throw empty(description);
   const start = startOf(path);
   if (isZip(start)) {
@@ -139,6 +142,25 @@ async function openFile(
   }
   refuseChoice(description, choice);
   return { sources: [tarball(description, file, context)] };
+}
+
+/** @throws BuildError when an archive would be replaced by what is made of it. */
+function refuseOutputIs(path: HostPath, { outputFile }: SourceContext): void {
+  const output = outputFile === undefined ? undefined : statIfThere(outputFile);
+  const source = statIfThere(path);
+  if (output === undefined || output.ino !== source?.ino || output.dev !== source.dev) return;
+  throw new BuildError(`${shown(path)} is the source and the output (name another file with -o)`);
+}
+
+/** @throws BuildError when the image would go into the layout that it is made of. */
+function refuseOutputInside(source: HostPath, { outputDirectory }: SourceContext): void {
+  if (outputDirectory === undefined) return;
+  const root = byteStringOf(realpathSync(fsPath(source), "buffer"));
+  if (`${outputDirectory}/`.startsWith(root === "/" ? "/" : `${root}/`)) {
+    throw new BuildError(
+      `the output lies inside the source, in ${shown(outputDirectory)} (put it elsewhere)`,
+    );
+  }
 }
 
 async function openOneWay(

@@ -3,6 +3,12 @@ import { type ByteString, FILE_TYPE, type Xattr } from "@daxfs/format";
 import { type HostPath, joined } from "../host-path.js";
 import { NO_FINGERPRINT } from "./fingerprint.js";
 
+/**
+ * Bytes that contents may take together: 64 TiB, far below where numbers lose their units, and
+ * above any memory.
+ */
+export const CONTENT_MAX = 2 ** 46;
+
 /** Where the bytes of a regular file lie. */
 export interface Content {
   /** Directory of the file that holds them; one string for all files in it. */

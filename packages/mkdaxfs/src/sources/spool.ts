@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import type { ByteString } from "@daxfs/format";
 import { BuildError, isSystemError, systemErrorText } from "../errors.js";
 import type { HostPath } from "../host-path.js";
+import { CONTENT_MAX } from "./source.js";
 
 /**
  * A temporary file for contents that can't be read where they lie: compressed, sparse, or from a
@@ -78,6 +79,7 @@ class FileSpool implements Spool {
   }
 
   append(bytes: Uint8Array): void {
+    this.checkSize(bytes.length);
     if (bytes.length > BUFFER_SIZE - this.buffered) this.writeBuffer();
     if (bytes.length >= BUFFER_SIZE) {
       this.writeAll(bytes);
@@ -88,6 +90,7 @@ class FileSpool implements Spool {
   }
 
   skip(length: number): void {
+    this.checkSize(length);
     this.writeBuffer();
     this.position += length;
   }
@@ -102,6 +105,13 @@ class FileSpool implements Spool {
   close(): void {
     if (this.open) closeSync(this.descriptor);
     this.open = false;
+  }
+
+  private checkSize(length: number): void {
+    if (this.size + length <= CONTENT_MAX) return;
+    throw new BuildError(
+      `what is unpacked would take more than ${CONTENT_MAX} bytes (no image can be that long)`,
+    );
   }
 
   private writeBuffer(): void {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { byteStringOfText, type Xattr } from "@daxfs/format";
 import { BuildError } from "../errors.js";
@@ -12,11 +11,12 @@ interface XattrModule {
   getAttributeSync(path: string, name: string): Uint8Array | null;
 }
 
+const requireHere = createRequire(import.meta.url);
 let loaded: XattrModule | undefined;
 
 /** Loaded when first used: it costs a run that needs no attributes some milliseconds. */
 function xattrModule(): XattrModule {
-  loaded ??= createRequire(import.meta.url)("@napi-rs/xattr") as XattrModule;
+  loaded ??= requireHere("@napi-rs/xattr") as XattrModule;
   return loaded;
 }
 
@@ -87,6 +87,8 @@ function readWithGetfattr(path: HostPath): Xattr[] {
   const script =
     'path=$(printf "%b." "$1"); exec getfattr -h -d -m - -e hex --absolute-names -- "${' +
     'path%.}"';
+  // Loading it takes each thread some milliseconds, and such names are rare.
+  const { spawnSync } = requireHere("node:child_process") as typeof import("node:child_process");
   const run = spawnSync("/bin/sh", ["-c", script, "sh", octal.join("")], {
     encoding: "latin1",
     env: { ...process.env, LC_ALL: "C" },

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-import { type ByteString, FILE_TYPE, printable } from "@daxfs/format";
+import { type ByteString, FILE_TYPE, NAME_MAX, printable, SYMLINK_MAX } from "@daxfs/format";
 import { BuildError } from "../errors.js";
 import { joinPath } from "../sources/entry-path.js";
 import { type FileEntry, FileInode, type LinkEntry } from "../sources/source.js";
 
 /** Symlinks that are followed to find a directory, as many as Linux follows. */
 const SYMLINKS_MAX = 40;
+/** Directories that are made for paths without entries; two bytes of a path ask for one. */
+const MADE_MAX = 1_000_000;
 
 /** A directory on the way from the root, or one that is not there yet. */
 interface Step {
@@ -24,6 +26,8 @@ export class Tree {
   // Entries come a directory at a time, so the last one found is nearly always the next one asked.
   private lastPath: ByteString = "";
   private lastDirectory: FileInode | undefined;
+  /** Directories that were made because they were missing. */
+  private made = 0;
 
   /** The root; an empty one where no source had anything. */
   get root(): FileInode {
@@ -46,6 +50,13 @@ export class Tree {
    * @throws BuildError when it can't be there.
    */
   addFile({ directory, name, inode }: FileEntry): void {
+    checkName(directory, name);
+    if (inode.type === FILE_TYPE.SYMLINK && (inode.body as ByteString).length > SYMLINK_MAX) {
+      throw new BuildError(
+        `/${printable(joinPath(directory, name))}: its target has ` +
+          `${(inode.body as ByteString).length} bytes, an image holds 1 to ${SYMLINK_MAX}`,
+      );
+    }
     if (name === "") {
       this.replaceRoot(inode);
       return;
@@ -66,6 +77,7 @@ export class Tree {
    * @throws BuildError when there is no such file, or it is a directory.
    */
   addLink(entry: LinkEntry, otherwise?: FileInode): void {
+    checkName(entry.directory, entry.name);
     const shown = `/${printable(joinPath(entry.directory, entry.name))}`;
     if (entry.name === "") throw new BuildError("/: the root can't be a hard link");
     const inode = this.find(entry.target) ?? otherwise;
@@ -128,6 +140,12 @@ export class Tree {
           `/${printable(path)} is no directory, and the same source has entries in it`,
         );
       }
+      if (++this.made > MADE_MAX) {
+        throw new BuildError(
+          `more than ${MADE_MAX} directories have no entry of their own (the archive is broken)`,
+        );
+      }
+      checkName(path, name);
       const made = new FileInode(FILE_TYPE.DIRECTORY | 0o755, 0, 0, mtimeNs, 0, new Map());
       this.put(directory, name, made, inode);
       directory = made;
@@ -164,7 +182,7 @@ export class Tree {
       }
       const target = inode.body as ByteString;
       if (target.startsWith("/")) steps = [root];
-      rest.push(...target.split("/").reverse());
+      for (const part of target.split("/").reverse()) rest.push(part);
     }
     return steps;
   }
@@ -208,6 +226,15 @@ export class Tree {
       if (at.body instanceof Map) for (const child of at.body.values()) pending.push(child);
     }
   }
+}
+
+/** Longer names are refused before they take room. @throws BuildError */
+function checkName(directory: ByteString, name: ByteString): void {
+  if (name.length <= NAME_MAX) return;
+  throw new BuildError(
+    `/${printable(joinPath(directory, name).slice(0, 4096))}: the name has ${name.length} bytes, ` +
+      `an image holds at most ${NAME_MAX} (rename it)`,
+  );
 }
 
 /** A directory over a directory: all but the children. */

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: MIT
 import { randomBytes } from "node:crypto";
-import { closeSync, ftruncateSync, openSync, renameSync, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  fchmodSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+} from "node:fs";
 import { DIGEST_PIECE_SIZE, digestOfPieces } from "@daxfs/format";
 import { described } from "../errors.js";
 import { fsPath, type HostPath, joined, shown } from "../host-path.js";
@@ -72,10 +80,18 @@ export async function writeImageFile(
     try {
       writing(() => ftruncateSync(descriptor, plan.totalSize));
       written = await fill(plan, descriptor, partial, output, pool, options);
-    } finally {
+    } catch (error) {
       closeSync(descriptor);
+      throw error;
     }
-    writing(() => renameSync(fsPath(partial), fsPath(output)));
+    writing(() => {
+      // Who may read the image that this one replaces may read this one, and nobody else.
+      const replaced = statSync(fsPath(output), { throwIfNoEntry: false });
+      if (replaced !== undefined) fchmodSync(descriptor, replaced.mode & 0o777);
+      // Some filesystems tell of a full disk here alone.
+      closeSync(descriptor);
+      renameSync(fsPath(partial), fsPath(output));
+    });
     return written;
   } catch (error) {
     remove();

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
-import { type ContentList, partsByCost, Stretches } from "../content/list.js";
+import {
+  type ContentList,
+  PIECE_SIZE,
+  partsByCost,
+  type Stretches,
+  stretchesOf,
+} from "../content/list.js";
 import type { Plan } from "../plan/plan.js";
-
-/** A large content is copied in pieces of this size, by more than one thread. */
-const PIECE_SIZE = 8 * 1024 * 1024;
 
 /** The contents of a plan, cut into pieces. What they are depends on the plan alone. */
 export interface Pieces {
@@ -19,19 +22,15 @@ export interface Pieces {
 /** Cuts the contents of a plan into pieces. */
 export function piecesOf(plan: Plan): Pieces {
   const { inodes, offsets: places } = plan.extents;
-  let count = 0;
-  for (const inode of inodes) count += Math.ceil(inode.size / PIECE_SIZE);
-  const stretches = new Stretches(count);
-  const offsets = new Float64Array(count);
-  for (let i = 0; i < inodes.length; i++) {
-    const inode = inodes[i]!;
-    for (let from = 0; from < inode.size; from += PIECE_SIZE) {
-      offsets[stretches.length] = places[i]! + from;
-      stretches.add(inode, from, Math.min(PIECE_SIZE, inode.size - from));
+  const stretches = stretchesOf(inodes);
+  const offsets = new Float64Array(stretches.length);
+  for (let i = 0, piece = 0; i < inodes.length; i++) {
+    for (let from = 0; from < inodes[i]!.size; from += PIECE_SIZE) {
+      offsets[piece++] = places[i]! + from;
     }
   }
   const bytes = stretches.sizes.reduce((sum, size) => sum + size, 0);
-  const parts = partsByCost(count, (index) => stretches.sizes[index]!);
+  const parts = partsByCost(stretches.length, (index) => stretches.sizes[index]!);
   return { stretches, offsets, parts, bytes };
 }
 

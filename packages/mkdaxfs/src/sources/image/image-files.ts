@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-import { readdirSync, type Stats, statSync } from "node:fs";
-import type { ByteString } from "@daxfs/format";
-import { described, describing, isSystemError } from "../../errors.js";
+import { readdirSync, realpathSync, type Stats, statSync } from "node:fs";
+import { type ByteString, byteStringOf } from "@daxfs/format";
+import { BuildError, described, describing, isSystemError } from "../../errors.js";
 import { fsPath, type HostPath, joined, shown } from "../../host-path.js";
 import type { ByteInput } from "../byte-input.js";
 import { indexTar, type TarMember } from "../tar/index-tar.js";
@@ -24,8 +24,9 @@ export interface ImageFiles {
 }
 
 /**
- * The files of an image in a directory. Symlinks are followed wherever they lead, since shared
- * stores of blobs are made of them; whatever is found is held against a digest.
+ * The files of an image in a directory. Symlinks of blobs are followed wherever they lead, since
+ * shared stores are made of them, and what is found is held against a digest. All else has to lie in
+ * the directory: layers of old archives have no digest, and could be any file of this machine.
  * @throws BuildError when the directory can't be read.
  */
 export function filesOfDirectory(root: HostPath): ImageFiles {
@@ -41,11 +42,24 @@ export function filesOfDirectory(root: HostPath): ImageFiles {
     find: (path) => {
       const whole = joined(root, path);
       const stats = statIfThere(whole);
+      if (stats !== undefined && !path.startsWith("blobs/")) checkInside(root, whole);
       return stats?.isFile()
         ? { kind: "file", path: whole, offset: 0, size: stats.size }
         : undefined;
     },
   };
+}
+
+/** @throws BuildError for a path that symlinks lead out of a directory. */
+function checkInside(root: HostPath, path: HostPath): void {
+  const [directory, place] = [root, path].map((each) =>
+    describing(
+      () => `cannot read ${shown(each)}`,
+      () => byteStringOf(realpathSync(fsPath(each), "buffer")),
+    ),
+  );
+  if (place?.startsWith(directory === "/" ? "/" : `${directory}/`)) return;
+  throw new BuildError(`${shown(path)} is a symlink out of the image (copy the file there)`);
 }
 
 /** What stat(2) says of a path where nothing is, or where nothing can be. */

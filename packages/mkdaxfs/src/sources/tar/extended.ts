@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: MIT
-import { type ByteString, bytesOf, type Xattr } from "@daxfs/format";
+import {
+  type ByteString,
+  bytesOf,
+  printable,
+  XATTR_LIST_MAX,
+  XATTR_VALUE_MAX,
+  type Xattr,
+} from "@daxfs/format";
 import { aclValue } from "./acl.js";
 import { TarFault } from "./header.js";
 import { badValue, type PaxRecord, paxNumber, paxPath, paxTime } from "./pax.js";
@@ -63,7 +70,9 @@ export class Extended {
     const all = new Map(this.libarchiveXattrs ?? this.xattrList);
     this.addAcl(all, "access", this.aclAccess);
     this.addAcl(all, "default", this.aclDefault);
-    return Array.from(all, ([name, value]) => ({ name, value }));
+    const xattrs = Array.from(all, ([name, value]) => ({ name, value }));
+    checkXattrs(xattrs);
+    return xattrs;
   }
 
   private addAcl(
@@ -189,6 +198,20 @@ export class Extended {
       return;
     }
     this.anyXattrs = true;
+  }
+}
+
+/** What is refused here need not be kept until the image is planned. @throws TarFault */
+function checkXattrs(xattrs: readonly Xattr[]): void {
+  let list = 0;
+  for (const { name, value } of xattrs) {
+    list += name.length + 1;
+    if (value.length > XATTR_VALUE_MAX) {
+      throw new TarFault(`its attribute ${printable(name)} has more than ${XATTR_VALUE_MAX} bytes`);
+    }
+  }
+  if (list > XATTR_LIST_MAX) {
+    throw new TarFault(`the names of its attributes take ${list} bytes, at most ${XATTR_LIST_MAX}`);
   }
 }
 

@@ -19,13 +19,12 @@ const LINKS_MAX = 40;
 /**
  * Lists the regular files of an uncompressed tar archive that lies in a file: clean path -> where
  * its content lies. Hard links and symlinks to regular files of the archive are listed too, with
- * the place of what they lead to; links that lead to nothing are left out. Of a repeated path the
- * last one counts.
+ * the place of what they lead to; links that lead to nothing are left out, and so are sparse
+ * members, whose content lies nowhere in one piece. Of a repeated path the last one counts.
  * @param offset where the archive begins in the file
  * @param size bytes of the archive
  * @param description of the archive, for messages
- * @throws BuildError for what is no tar archive, or one that is damaged, cut short, or has sparse
- *   members.
+ * @throws BuildError for what is no tar archive, or one that is damaged or cut short.
  */
 export async function indexTar(
   path: HostPath,
@@ -42,9 +41,9 @@ export async function indexTar(
       if (entry === WAIT) continue;
       const clean = cleanPath(entry.path);
       if (entry.sparse !== undefined) {
-        throw reader.failure("is stored sparse (make the archive without --sparse)");
-      }
-      if (entry.kind === "file") {
+        // Of no use to whoever looks for the parts of an image, and of no harm elsewhere.
+        places.delete(clean);
+      } else if (entry.kind === "file") {
         places.set(clean, { offset: offset + input.position, size: entry.storedSize });
       } else if (entry.kind === "link") {
         places.set(clean, { target: cleanPath(entry.linkPath) });

@@ -69,8 +69,14 @@ export function paxTime([keyword, value]: PaxRecord): bigint {
   return /[^0]/.test(fraction.slice(9)) ? -size - 1n : -size;
 }
 
-/** A path. @throws TarFault when it holds a NUL, which no path can. */
+/** Bytes of a path in an archive, many times what Linux takes at once. */
+export const PATH_MAX = 64 * 1024;
+
+/** A path. @throws TarFault when it holds a NUL, which no path can, or is too long. */
 export function paxPath([keyword, value]: PaxRecord): ByteString {
+  if (value.length > PATH_MAX) {
+    throw new TarFault(`its PAX record ${keyword} has ${value.length} bytes, at most ${PATH_MAX}`);
+  }
   if (value.includes("\0")) throw badValue(keyword, value);
   return value;
 }

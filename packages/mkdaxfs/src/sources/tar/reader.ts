@@ -13,7 +13,7 @@ import {
   type TarHeader,
 } from "./header.js";
 import type { TarInput } from "./input.js";
-import { type PaxRecord, parsePaxRecords } from "./pax.js";
+import { PATH_MAX, type PaxRecord, parsePaxRecords } from "./pax.js";
 import { SPARSE_PAIRS_MAX, SparseTextMap, sparseMap, tooManyStretches } from "./sparse.js";
 
 /** Given where the input's `more` has to be awaited before the next step. */
@@ -21,9 +21,11 @@ export const WAIT = undefined;
 export type Wait = typeof WAIT;
 
 /** Bytes of a path in an extra header of GNU tar. */
-const LONG_PATH_MAX = 1024 * 1024;
+const LONG_PATH_MAX = PATH_MAX;
 /** Bytes of PAX headers: attributes of up to 64 KiB each, maps of sparse files. */
 const PAX_HEADERS_MAX = 16 * 1024 * 1024;
+/** Bytes of those that count for all entries that follow, which each of them has. */
+const GLOBAL_HEADERS_MAX = 64 * 1024;
 
 /** Headers that say something of entries to come; "X" is what Sun's tar has for "x", "V" a label. */
 const EXTRA_TYPES = "xXgLKV";
@@ -213,7 +215,7 @@ export class TarReader {
   private *globalHeader({ size }: TarHeader): Generator<Wait, void> {
     this.isPax = true;
     this.globalsSize += size;
-    const content = yield* this.extraContent(size, this.globalsSize, PAX_HEADERS_MAX);
+    const content = yield* this.extraContent(size, this.globalsSize, GLOBAL_HEADERS_MAX);
     this.globals ??= new Extended();
     const { globals } = this;
     this.checked(() => globals.addPax(parsePaxRecords(content)));

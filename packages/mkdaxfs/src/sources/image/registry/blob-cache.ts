@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { createHash, type Hash, randomBytes } from "node:crypto";
 import {
+  accessSync,
   closeSync,
+  constants,
   createReadStream,
   fstatSync,
   ftruncateSync,
@@ -15,7 +17,7 @@ import {
   writeSync,
 } from "node:fs";
 import { homedir, tmpdir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { described, isSystemError, systemErrorText } from "../../../errors.js";
 import { parseDigest } from "../digest.js";
 import { shownText } from "../json.js";
@@ -85,8 +87,7 @@ export class BlobCache {
    */
   async find(digest: string, size: number, signal: AbortSignal): Promise<string | undefined> {
     const { algorithm, path } = this.place(digest);
-    const there = statSync(path, { throwIfNoEntry: false });
-    if (there?.size !== size) return undefined;
+    if (sizeOf(path) !== size) return undefined;
     const hash = createHash(algorithm);
     await hashFile(path, size, hash, signal);
     return `${algorithm}:${hash.digest("hex")}` === digest ? path : undefined;
@@ -207,7 +208,7 @@ export class PartialBlob {
 function prepare(directory: string): void {
   for (const algorithm of ["sha256", "sha512"]) {
     const own = join(directory, algorithm);
-    mkdirSync(own, { recursive: true, mode: 0o700 });
+    makeDirectories(own);
     const probe = join(own, `${randomBytes(8).toString("hex")}.tmp`);
     closeSync(openSync(probe, "wx", 0o600));
     rmSync(probe);
@@ -254,5 +255,31 @@ function writing<T>(path: string, action: () => T): T {
     return action();
   } catch (error) {
     throw described(() => `cannot write ${shownText(path)}`, error);
+  }
+}
+
+/**
+ * Makes a directory and those above it. The recursive mkdir of Node 20 never returns where one that
+ * is there takes none, such as /proc.
+ */
+function makeDirectories(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDirectories(parent);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another build may have been faster.
+    if (!isSystemError(error) || error.code !== "EEXIST") throw error;
+  }
+}
+
+/** Bytes of a file, undefined where it is not there or can't be read. */
+function sizeOf(path: string): number | undefined {
+  try {
+    accessSync(path, constants.R_OK);
+    return statSync(path).size;
+  } catch {
+    return undefined;
   }
 }
