@@ -20,7 +20,8 @@ export const BUILDERS = {
     tree,
     ...["-o", output, "--quiet"],
   ],
-  "mkfs.erofs": (tree, output) => ["mkfs.erofs", "--quiet", output, tree],
+  "mkfs.erofs": (tree, output) => ["mkfs.erofs", output, tree],
+  "mkfs.erofs --quiet": (tree, output) => ["mkfs.erofs", "--quiet", output, tree],
   tar: (tree, output) => ["tar", "--xattrs", "-cf", output, "-C", tree, "."],
 };
 
@@ -33,7 +34,10 @@ export function measure(name, tree, output) {
   const usage = `${output}.usage`;
   const command = ["-o", usage, "-f", "%U %S %M", ...BUILDERS[name](tree, output)];
   const start = process.hrtime.bigint();
-  const done = spawnSync("/usr/bin/time", command, { encoding: "utf8" });
+  const done = spawnSync("/usr/bin/time", command, {
+    encoding: "utf8",
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   const wall = Number(process.hrtime.bigint() - start) / 1e9;
   if (done.status !== 0) fail(`${name} failed: ${done.stderr}`);
   const [user, system, memory] = readFileSync(usage, "utf8").trim().split(" ").map(Number);
