@@ -20,8 +20,7 @@ export const BUILDERS = {
     tree,
     ...["-o", output, "--quiet"],
   ],
-  "mkfs.erofs": (tree, output) => ["mkfs.erofs", output, tree],
-  "mkfs.erofs --quiet": (tree, output) => ["mkfs.erofs", "--quiet", output, tree],
+  "mkfs.erofs": (tree, output) => ["mkfs.erofs", "--quiet", output, tree],
   tar: (tree, output) => ["tar", "--xattrs", "-cf", output, "-C", tree, "."],
 };
 
