@@ -8,9 +8,9 @@ const FREE = 0;
 const FULL = 1;
 
 /**
- * Memory in which the worker hands filled windows to the thread that writes the image. Linux lets
- * one write at a time into a file, and a second thread that writes too spends its time waiting for
- * the first; so one thread writes, and both read.
+ * Memory in which a worker hands filled windows to the thread that writes the image. Linux lets one
+ * write at a time into a file, and a second thread that writes too spends its time waiting for the
+ * first; so one thread writes, and all read.
  */
 export interface WindowRing {
   /** State of each slot. */
@@ -62,24 +62,21 @@ export class RingSink implements Sink {
   }
 }
 
-/** The writing thread's end. */
+/** The writing thread's end of a ring. */
 class RingDrain {
   private slot = 0;
+
   constructor(
     private readonly ring: WindowRing,
     private readonly sink: Sink,
   ) {}
 
   /**
-   * Writes the windows that are full, and tells whether there was any.
+   * Writes the windows that are full, and tells whether there was any. Once around the ring at
+   * most, so that this thread sees to its events in between.
    * @throws BuildError
    */
   drain(): boolean {
-    return this.writeFull() > 0;
-  }
-
-  /** Once around the ring at most, so that this thread sees to its events in between. */
-  private writeFull(): number {
     let written = 0;
     while (written < SLOTS && Atomics.load(this.ring.states, this.slot) === FULL) {
       const length = this.ring.lengths[this.slot]!;
@@ -90,7 +87,7 @@ class RingDrain {
       this.slot = (this.slot + 1) % SLOTS;
       written++;
     }
-    return written;
+    return written > 0;
   }
 }
 
