@@ -9,52 +9,22 @@
 #include <linux/overflow.h>
 #include <linux/security.h>
 #include <linux/seq_file.h>
+#include <linux/sizes.h>
 
 #include "backing.h"
 #include "compat.h"
+#include "image.h"
 
-static void daxfs_phys_unmap(struct daxfs_backing *backing)
+/* System RAM belongs to the page allocator, and mapping it gives a warning. */
+static bool daxfs_phys_is_clear(phys_addr_t phys, u64 size)
 {
-	memunmap(backing->address);
+	return region_intersects(phys, size, IORESOURCE_SYSTEM_RAM,
+				 IORES_DESC_NONE) == REGION_DISJOINT;
 }
 
-static unsigned long daxfs_phys_pfn(const struct daxfs_backing *backing,
-				    u64 offset)
-{
-	return PHYS_PFN(backing->phys + offset);
-}
-
-static void daxfs_phys_show_options(const struct daxfs_backing *backing,
-				    struct seq_file *seq)
-{
-	seq_printf(seq, ",phys=%#llx,size=%#llx",
-		   (unsigned long long)backing->phys,
-		   (unsigned long long)backing->size);
-}
-
-static const struct daxfs_backing_operations daxfs_phys_operations = {
-	.unmap = daxfs_phys_unmap,
-	.pfn = daxfs_phys_pfn,
-	.show_options = daxfs_phys_show_options,
-};
-
-/**
- * daxfs_backing_map_phys() - map a physical range
- * @backing: filled in
- * @phys: first byte, page-aligned
- * @size: bytes, a multiple of the page size
- * @fc: gets a message on failure
- *
- * System RAM is refused: it belongs to the page allocator, and memremap()
- * warns about ranges that touch it.
- *
- * Return: 0, or a negative errno.
- */
-int daxfs_backing_map_phys(struct daxfs_backing *backing, phys_addr_t phys,
-			   u64 size, struct fs_context *fc)
+static int daxfs_phys_check(phys_addr_t phys, u64 size, struct fs_context *fc)
 {
 	phys_addr_t end;
-	int err;
 
 	if (!PAGE_ALIGNED(phys) || !PAGE_ALIGNED(size) || size == 0)
 		return invalfc(fc, "phys and size must be multiples of %lu, size not 0",
@@ -64,23 +34,172 @@ int daxfs_backing_map_phys(struct daxfs_backing *backing, phys_addr_t phys,
 		return invalfc(fc, "phys + size is beyond the physical address space");
 	if (size > SIZE_MAX)
 		return invalfc(fc, "size is more than this kernel can map");
-	if (region_intersects(phys, size, IORESOURCE_SYSTEM_RAM,
-			      IORES_DESC_NONE) != REGION_DISJOINT)
+	if (!daxfs_phys_is_clear(phys, size))
 		return invalfc(fc, "%pa + %#llx overlaps System RAM: reserve the range first",
 			       &phys, (unsigned long long)size);
-	/* A physical range that root names is what /dev/mem gives. */
-	err = security_locked_down(LOCKDOWN_DEV_MEM);
-	if (err)
-		return err;
+	return 0;
+}
 
-	backing->address = memremap(phys, size, MEMREMAP_WB);
-	if (!backing->address) {
+static void *daxfs_phys_memremap(phys_addr_t phys, u64 size,
+				 struct fs_context *fc)
+{
+	void *address = memremap(phys, size, MEMREMAP_WB);
+
+	if (!address)
 		errorfc(fc, "%pa + %#llx can't be mapped", &phys,
 			(unsigned long long)size);
+	return address;
+}
+
+/*
+ * The size of the image, to the next 2 MiB where there is no System RAM in
+ * between: struct pages come for no less.
+ */
+static int daxfs_phys_find_size(phys_addr_t phys, struct fs_context *fc,
+				u64 *size)
+{
+	struct daxfs_defect defect;
+	u64 rounded;
+	void *address;
+	int err;
+
+	err = daxfs_phys_check(phys, DAXFS_SUPERBLOCK_SIZE, fc);
+	if (err)
+		return err;
+	address = daxfs_phys_memremap(phys, DAXFS_SUPERBLOCK_SIZE, fc);
+	if (!address)
 		return -ENOMEM;
+	err = daxfs_image_find_size(address, size, &defect);
+	memunmap(address);
+	if (err)
+		return invalfc(fc, "not a valid image: superblock: %s is %#llx, expected %s",
+			       defect.field, (unsigned long long)defect.found,
+			       defect.expected);
+	if (check_add_overflow(*size, (u64)SZ_2M - 1, &rounded))
+		return 0;
+	rounded = round_down(rounded, SZ_2M);
+	if (rounded - 1 <= iomem_resource.end - phys &&
+	    daxfs_phys_is_clear(phys, rounded))
+		*size = rounded;
+	return 0;
+}
+
+/* Return: 0 where there are struct pages, or none are needed; else an errno. */
+static int daxfs_phys_map_pages(struct daxfs_backing *backing,
+				enum daxfs_pages pages, struct fs_context *fc)
+{
+	struct daxfs_pagemap *pagemap;
+
+	if (pages == DAXFS_PAGES_NEVER)
+		return 0;
+	pagemap = daxfs_pagemap_create(backing->phys, backing->size,
+				       &backing->address);
+	if (!IS_ERR(pagemap)) {
+		backing->pagemap = pagemap;
+		backing->pinnable = pages == DAXFS_PAGES_ALWAYS;
+		return 0;
 	}
-	backing->phys = phys;
-	backing->size = size;
+	if (pages == DAXFS_PAGES_AUTO)
+		return 0;
+	switch (PTR_ERR(pagemap)) {
+	case -EINVAL:
+		return invalfc(fc, "pages needs phys and size to be multiples of 2 MiB");
+	case -EBUSY:
+		errorfc(fc, "pages: another driver has given this memory struct pages: unbind it first");
+		return -EBUSY;
+	default:
+		errorfc(fc, "pages: this memory can't have struct pages (error %ld)",
+			PTR_ERR(pagemap));
+		return PTR_ERR(pagemap);
+	}
+}
+
+static int daxfs_phys_map(struct daxfs_backing *backing,
+			  const struct daxfs_request *request,
+			  struct fs_context *fc)
+{
+	int err;
+
+	backing->size = request->size;
+	if (!request->has_size) {
+		err = daxfs_phys_find_size(backing->phys, fc, &backing->size);
+		if (err)
+			return err;
+	}
+	err = daxfs_phys_check(backing->phys, backing->size, fc);
+	if (!err)
+		err = daxfs_phys_map_pages(backing, request->pages, fc);
+	if (err || backing->address)
+		return err;
+	backing->address = daxfs_phys_memremap(backing->phys, backing->size, fc);
+	return backing->address ? 0 : -ENOMEM;
+}
+
+static void daxfs_phys_unmap(struct daxfs_backing *backing)
+{
+	if (backing->pagemap)
+		daxfs_pagemap_release(backing->pagemap);
+	else
+		memunmap(backing->address);
+}
+
+static unsigned long daxfs_phys_pfn(const struct daxfs_backing *backing,
+				    u64 offset)
+{
+	return PHYS_PFN(backing->phys + offset);
+}
+
+static u64 daxfs_phys_contiguous(const struct daxfs_backing *backing,
+				 u64 offset, u64 limit)
+{
+	return limit;
+}
+
+static void daxfs_phys_show_options(const struct daxfs_backing *backing,
+				    struct seq_file *seq)
+{
+	seq_printf(seq, ",phys=%#llx,size=%#llx",
+		   (unsigned long long)backing->phys,
+		   (unsigned long long)backing->size);
+	if (!backing->pagemap)
+		seq_puts(seq, ",nopages");
+	else if (backing->pinnable)
+		seq_puts(seq, ",pages");
+}
+
+static const struct daxfs_backing_operations daxfs_phys_operations = {
+	.map = daxfs_phys_map,
+	.unmap = daxfs_phys_unmap,
+	.pfn = daxfs_phys_pfn,
+	.contiguous = daxfs_phys_contiguous,
+	.show_options = daxfs_phys_show_options,
+};
+
+/**
+ * daxfs_phys_init() - take hold of memory named by a physical address
+ * @backing: filled in, not mapped
+ * @request: what the mount asks for
+ * @fc: gets a message on failure
+ *
+ * Return: 0, or a negative errno.
+ */
+int daxfs_phys_init(struct daxfs_backing *backing,
+		    const struct daxfs_request *request, struct fs_context *fc)
+{
+	int err;
+
+	if (request->has_size) {
+		err = daxfs_phys_check(request->phys, request->size, fc);
+		if (err)
+			return err;
+	}
+	/* A physical range that root names is what /dev/mem gives. */
+	err = security_locked_down(LOCKDOWN_DEV_MEM);
+	if (err) {
+		errorfc(fc, "phys= is refused by the kernel's lockdown");
+		return err;
+	}
 	backing->operations = &daxfs_phys_operations;
+	backing->phys = request->phys;
 	return 0;
 }

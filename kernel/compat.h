@@ -5,36 +5,55 @@
 #ifndef _DAXFS_COMPAT_H
 #define _DAXFS_COMPAT_H
 
+#include <linux/dma-buf.h>
+#include <linux/exportfs.h>
 #include <linux/fs.h>
+#include <linux/huge_mm.h>
+#include <linux/memremap.h>
 #include <linux/mm.h>
-#include <linux/pfn_t.h>
+#include <linux/module.h>
+#include <linux/uuid.h>
 #include <linux/version.h>
 
+#define DAXFS_KERNEL_BEFORE(major, minor) \
+	(KERNEL_VERSION(major, minor, 0) > LINUX_VERSION_CODE)
+
 /* 6.2 renamed the operation that reads an ACL from an inode alone. */
-#if KERNEL_VERSION(6, 2, 0) > LINUX_VERSION_CODE
+#if DAXFS_KERNEL_BEFORE(6, 2)
 #define DAXFS_GET_INODE_ACL get_acl
 #else
 #define DAXFS_GET_INODE_ACL get_inode_acl
 #endif
 
 /* 6.2 moved the ACL xattrs out of the handlers of a filesystem. */
-#if KERNEL_VERSION(6, 2, 0) > LINUX_VERSION_CODE
+#if DAXFS_KERNEL_BEFORE(6, 2)
 #define DAXFS_ACL_XATTR_HANDLERS \
 	&posix_acl_access_xattr_handler, &posix_acl_default_xattr_handler,
 #else
 #define DAXFS_ACL_XATTR_HANDLERS
 #endif
 
+/* 6.2 told apart who holds the reservation lock of a dma-buf and who does not. */
+#if DAXFS_KERNEL_BEFORE(6, 2)
+#define dma_buf_vmap_unlocked dma_buf_vmap
+#define dma_buf_vunmap_unlocked dma_buf_vunmap
+#endif
+
 /* 6.3 made vm_flags private. */
-#if KERNEL_VERSION(6, 3, 0) > LINUX_VERSION_CODE
+#if DAXFS_KERNEL_BEFORE(6, 3)
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 {
 	vma->vm_flags |= flags;
 }
 #endif
 
+/* 6.3 gave the idmapping of a mount a type of its own. */
+#if DAXFS_KERNEL_BEFORE(6, 3)
+#define mnt_idmap user_namespace
+#endif
+
 /* 6.5 gave files that don't use the page cache a splice of their own. */
-#if KERNEL_VERSION(6, 5, 0) > LINUX_VERSION_CODE
+#if DAXFS_KERNEL_BEFORE(6, 5)
 #define DAXFS_SPLICE_READ generic_file_splice_read
 #else
 #define DAXFS_SPLICE_READ copy_splice_read
@@ -44,12 +63,12 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 static inline void daxfs_inode_set_times(struct inode *inode,
 					 struct timespec64 time)
 {
-#if KERNEL_VERSION(6, 6, 0) > LINUX_VERSION_CODE
+#if DAXFS_KERNEL_BEFORE(6, 6)
 	inode->i_ctime = time;
 #else
 	inode_set_ctime_to_ts(inode, time);
 #endif
-#if KERNEL_VERSION(6, 7, 0) > LINUX_VERSION_CODE
+#if DAXFS_KERNEL_BEFORE(6, 7)
 	inode->i_mtime = time;
 	inode->i_atime = time;
 #else
@@ -58,11 +77,147 @@ static inline void daxfs_inode_set_times(struct inode *inode,
 #endif
 }
 
+/* 6.6 lets generic_fillattr() know what was asked for. */
+static inline void daxfs_fillattr(struct mnt_idmap *idmap, u32 request_mask,
+				  struct inode *inode, struct kstat *stat)
+{
+#if DAXFS_KERNEL_BEFORE(6, 6)
+	generic_fillattr(idmap, inode, stat);
+#else
+	generic_fillattr(idmap, request_mask, inode, stat);
+#endif
+}
+
+/* 6.6 replaced the size of a huge fault by its order. */
+#if DAXFS_KERNEL_BEFORE(6, 6)
+#define DAXFS_FAULT_SIZE enum page_entry_size
+#define DAXFS_FAULT_PMD PE_SIZE_PMD
+#else
+#define DAXFS_FAULT_SIZE unsigned int
+#define DAXFS_FAULT_PMD PMD_ORDER
+#endif
+
+/* 6.7 has no default for an encode_fh that is missing. */
+#if DAXFS_KERNEL_BEFORE(6, 7)
+#define DAXFS_ENCODE_FH NULL
+#else
+#define DAXFS_ENCODE_FH generic_encode_ino32_fh
+#endif
+
+/* 6.9 lets FS_IOC_GETFSUUID tell the UUID that was set this way. */
+#if DAXFS_KERNEL_BEFORE(6, 9)
+static inline void super_set_uuid(struct super_block *sb, const u8 *uuid,
+				  unsigned int len)
+{
+	memcpy(&sb->s_uuid, uuid, len);
+}
+#endif
+
+/* 6.10 finds the source of a tracepoint's string by itself. */
+#if DAXFS_KERNEL_BEFORE(6, 10)
+#define DAXFS_ASSIGN_STR(field, source, len) \
+	__assign_str_len(field, source, len)
+#else
+#define DAXFS_ASSIGN_STR(field, source, len) __assign_str(field)
+#endif
+
+/*
+ * Before 6.12 a huge entry can't be marked as one without struct pages, and
+ * reading smaps follows it to a struct page that does not exist.
+ */
+#define DAXFS_HUGE_WITHOUT_PAGES (!DAXFS_KERNEL_BEFORE(6, 12))
+
+/*
+ * Before 6.12 only files marked as DAX get huge faults, where the VMA is not
+ * of anonymous memory. The mark has its price: pages of such files can't be
+ * pinned for long, and core dumps leave out what is private.
+ */
+#define DAXFS_HUGE_NEEDS_S_DAX DAXFS_KERNEL_BEFORE(6, 12)
+
+/* 6.13 made the namespace of symbols a string. */
+#if DAXFS_KERNEL_BEFORE(6, 13)
+#define DAXFS_IMPORT_DMA_BUF MODULE_IMPORT_NS(DMA_BUF)
+#else
+#define DAXFS_IMPORT_DMA_BUF MODULE_IMPORT_NS("DMA_BUF")
+#endif
+
+/* 6.17 dropped pfn_t. */
+#if DAXFS_KERNEL_BEFORE(6, 17)
+#include <linux/pfn_t.h>
+#endif
+
+/* Maps a page of memory without struct pages. */
 static inline vm_fault_t daxfs_insert_pfn(struct vm_area_struct *vma,
 					  unsigned long address,
 					  unsigned long pfn)
 {
+#if DAXFS_KERNEL_BEFORE(6, 17)
 	return vmf_insert_mixed(vma, address, __pfn_to_pfn_t(pfn, PFN_DEV));
+#else
+	return vmf_insert_mixed(vma, address, pfn);
+#endif
 }
+
+/* Maps the huge page around a fault, of memory without struct pages. */
+static inline vm_fault_t daxfs_insert_pfn_pmd(struct vm_fault *vmf,
+					      unsigned long pfn)
+{
+#if DAXFS_KERNEL_BEFORE(6, 17)
+	return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), false);
+#else
+	return vmf_insert_pfn_pmd(vmf, pfn, false);
+#endif
+}
+
+/*
+ * 6.17 maps the pages of devices as any others, which wants a mapping without
+ * VM_MIXEDMAP: a huge page of one with it loses its reference when it is split.
+ */
+#define DAXFS_PAGES_WANT_MIXEDMAP DAXFS_KERNEL_BEFORE(6, 17)
+
+/* Maps a page of memory that memremap_pages() gave struct pages. */
+static inline vm_fault_t daxfs_insert_page(struct vm_area_struct *vma,
+					   unsigned long address,
+					   unsigned long pfn)
+{
+#if DAXFS_KERNEL_BEFORE(6, 17)
+	return vmf_insert_page(vma, address, pfn_to_page(pfn));
+#else
+	/* It looks at these two alone. */
+	struct vm_fault vmf = { .vma = vma, .address = address };
+
+	return vmf_insert_page_mkwrite(&vmf, pfn_to_page(pfn), false);
+#endif
+}
+
+/* The same for the huge page around a fault. */
+static inline vm_fault_t daxfs_insert_page_pmd(struct vm_fault *vmf,
+					       unsigned long pfn)
+{
+#if DAXFS_KERNEL_BEFORE(6, 17)
+	return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV | PFN_MAP),
+				  false);
+#else
+	return vmf_insert_folio_pmd(vmf, page_folio(pfn_to_page(pfn)), false);
+#endif
+}
+
+/* 6.18 dropped an argument that only ever saved a lookup. */
+static inline struct dev_pagemap *daxfs_get_dev_pagemap(unsigned long pfn)
+{
+#if DAXFS_KERNEL_BEFORE(6, 18)
+	return get_dev_pagemap(pfn, NULL);
+#else
+	return get_dev_pagemap(pfn);
+#endif
+}
+
+/* 6.19 made the state of an inode a structure. */
+#if DAXFS_KERNEL_BEFORE(6, 19)
+static inline unsigned long inode_state_read_once(struct inode *inode)
+{
+	return READ_ONCE(inode->i_state);
+}
+#endif
 
 #endif /* _DAXFS_COMPAT_H */

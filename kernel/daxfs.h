@@ -10,17 +10,24 @@
 #include "backing.h"
 #include "image.h"
 
+struct export_operations;
+struct fiemap_extent_info;
+struct kstat;
+struct mnt_idmap;
+struct path;
 struct posix_acl;
 struct xattr_handler;
 
 /**
- * struct daxfs_sb_info - a mount
+ * struct daxfs_sb_info - a superblock: a region of memory and the image in it
  * @backing: the memory
- * @image: the image in it
+ * @image: the image
+ * @validated: whether the whole image was checked
  */
 struct daxfs_sb_info {
 	struct daxfs_backing backing;
 	struct daxfs_image image;
+	bool validated;
 };
 
 /**
@@ -48,19 +55,31 @@ static inline const struct daxfs_image *daxfs_image_of(const struct inode *inode
 	return &DAXFS_SB(inode->i_sb)->image;
 }
 
+extern const struct export_operations daxfs_export_operations;
 extern const struct file_operations daxfs_dir_fops;
 extern const struct inode_operations daxfs_dir_iops;
 extern const struct file_operations daxfs_file_fops;
 extern const struct inode_operations daxfs_file_iops;
 extern const struct inode_operations daxfs_symlink_iops;
 extern const struct inode_operations daxfs_special_iops;
+extern const struct super_operations daxfs_super_operations;
 extern const struct xattr_handler *daxfs_xattr_handlers[];
 
+int daxfs_init_fs_context(struct fs_context *fc);
+int daxfs_fill_super(struct super_block *sb,
+		     const struct daxfs_request *request, bool validate,
+		     struct fs_context *fc);
+int daxfs_validate(struct super_block *sb, struct fs_context *fc);
 int daxfs_report(const struct super_block *sb, int err,
 		 const struct daxfs_defect *defect);
 struct inode *daxfs_iget(struct super_block *sb, u32 ino);
+int daxfs_getattr(struct mnt_idmap *idmap, const struct path *path,
+		  struct kstat *stat, u32 request_mask, unsigned int flags);
 int daxfs_mmap(struct file *file, struct vm_area_struct *vma);
+long daxfs_ioctl(struct file *file, unsigned int command, unsigned long argument);
 ssize_t daxfs_listxattr(struct dentry *dentry, char *buffer, size_t size);
 struct posix_acl *daxfs_get_acl(struct inode *inode, int type, bool rcu);
+int daxfs_sysfs_init(void);
+void daxfs_sysfs_exit(void);
 
 #endif /* _DAXFS_H */

@@ -8,6 +8,7 @@
 
 #include "compat.h"
 #include "daxfs.h"
+#include "trace.h"
 
 /* Places 0 and 1 are "." and "..". */
 #define DAXFS_DOTS 2
@@ -17,7 +18,7 @@ static struct dentry *daxfs_lookup(struct inode *dir, struct dentry *dentry,
 {
 	struct inode *inode = NULL;
 	struct daxfs_defect defect;
-	u32 ino;
+	u32 ino = 0;
 	int err;
 
 	if (dentry->d_name.len > DAXFS_NAME_MAX)
@@ -25,6 +26,7 @@ static struct dentry *daxfs_lookup(struct inode *dir, struct dentry *dentry,
 	err = daxfs_image_lookup(daxfs_image_of(dir), &DAXFS_I(dir)->node,
 				 dentry->d_name.name, dentry->d_name.len, &ino,
 				 &defect);
+	trace_daxfs_lookup(dir, &dentry->d_name, ino, err);
 	if (!err)
 		inode = daxfs_iget(dir->i_sb, ino);
 	else if (err != -ENOENT)
@@ -96,10 +98,13 @@ const struct file_operations daxfs_dir_fops = {
 	.llseek = generic_file_llseek,
 	.read = generic_read_dir,
 	.iterate_shared = daxfs_readdir,
+	.unlocked_ioctl = daxfs_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 };
 
 const struct inode_operations daxfs_dir_iops = {
 	.lookup = daxfs_lookup,
+	.getattr = daxfs_getattr,
 	.listxattr = daxfs_listxattr,
 	.DAXFS_GET_INODE_ACL = daxfs_get_acl,
 };

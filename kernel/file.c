@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Regular files: read.
+ * Regular files: read, and where their content lies.
  */
+#include <linux/fiemap.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/uio.h>
@@ -16,8 +17,20 @@
 #define DAXFS_READ_SLICE SZ_64K
 
 /*
- * _copy_to_iter() and not copy_to_iter(): what the latter's hardened-usercopy
- * check would look up for every piece, the checks of image.c have settled.
+ * Nothing is cached, so that O_DIRECT asks for what there is; and nothing
+ * waits, so that io_uring need not send a read to a thread.
+ */
+static int daxfs_file_open(struct inode *inode, struct file *file)
+{
+	file->f_mode |= FMODE_CAN_ODIRECT | FMODE_NOWAIT;
+	return generic_file_open(inode, file);
+}
+
+/*
+ * _copy_mc_to_iter() and not copy_to_iter(): it stops at a line of memory that
+ * the hardware reports as poisoned, where the other would end in a panic. And
+ * what the hardened-usercopy check would look up for every piece, the checks of
+ * image.c have settled.
  */
 static ssize_t daxfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
@@ -34,28 +47,50 @@ static ssize_t daxfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	count = min_t(u64, count, size - position);
 	while (copied < count) {
 		const size_t piece = min_t(size_t, count - copied, DAXFS_READ_SLICE);
-		const size_t now = _copy_to_iter(content + position + copied,
-						 piece, to);
+		const size_t now = _copy_mc_to_iter(content + position + copied,
+						    piece, to);
 
 		copied += now;
 		if (now < piece || fatal_signal_pending(current))
 			break;
 		cond_resched();
 	}
+	/* The destination was full or not there, or the source is damaged. */
 	if (copied == 0)
-		return -EFAULT;
+		return iov_iter_count(to) && !fault_in_iov_iter_writeable(to, 1) ?
+			-EIO : -EFAULT;
 	iocb->ki_pos += copied;
 	return copied;
 }
 
+/* One extent, whose place is counted from the start of the image. */
+static int daxfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
+			u64 start, u64 length)
+{
+	const u64 size = i_size_read(inode);
+	int err = fiemap_prep(inode, info, start, &length, 0);
+
+	if (err || start >= size)
+		return err;
+	err = fiemap_fill_next_extent(info, 0, DAXFS_I(inode)->node.data_offset,
+				      size, FIEMAP_EXTENT_LAST);
+	return err < 0 ? err : 0;
+}
+
 const struct file_operations daxfs_file_fops = {
+	.open = daxfs_file_open,
 	.llseek = generic_file_llseek,
 	.read_iter = daxfs_read_iter,
 	.splice_read = DAXFS_SPLICE_READ,
 	.mmap = daxfs_mmap,
+	.get_unmapped_area = thp_get_unmapped_area,
+	.unlocked_ioctl = daxfs_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 };
 
 const struct inode_operations daxfs_file_iops = {
+	.getattr = daxfs_getattr,
 	.listxattr = daxfs_listxattr,
+	.fiemap = daxfs_fiemap,
 	.DAXFS_GET_INODE_ACL = daxfs_get_acl,
 };

@@ -18,8 +18,18 @@
 /* Steps of a list walk between two chances for others to run. */
 #define DAXFS_WALK_SLICE 1024
 
-static int daxfs_defect(struct daxfs_defect *defect, u32 ino, const char *field,
-			const char *expected, u64 found)
+/**
+ * daxfs_defect() - say what is wrong
+ * @defect: filled in
+ * @ino: inode number that the field belongs to, 0 for the superblock
+ * @field: name of the field
+ * @expected: what it should have held, in words
+ * @found: what it holds
+ *
+ * Return: -EUCLEAN.
+ */
+int daxfs_defect(struct daxfs_defect *defect, u32 ino, const char *field,
+		 const char *expected, u64 found)
 {
 	defect->ino = ino;
 	defect->field = field;
@@ -153,6 +163,31 @@ static int daxfs_check_parts(struct daxfs_image *image,
 		return daxfs_defect(defect, 0, "xattr_rows",
 				    "an index inside the xattr area",
 				    image->xattr_rows);
+	return 0;
+}
+
+/**
+ * daxfs_image_find_size() - read how long an image is
+ * @base: first byte of a mapped superblock
+ * @size: set to the bytes of the image, a multiple of 4096
+ * @defect: says why, on failure
+ *
+ * Return: 0, or -EUCLEAN.
+ */
+int daxfs_image_find_size(const void *base, u64 *size,
+			  struct daxfs_defect *defect)
+{
+	const struct daxfs_image image = { .base = base };
+	struct daxfs_superblock raw;
+
+	daxfs_image_copy(&image, 0, &raw, sizeof(raw));
+	if (le32_to_cpu(raw.magic) != DAXFS_MAGIC)
+		return daxfs_defect(defect, 0, "magic", "0x64646178",
+				    le32_to_cpu(raw.magic));
+	*size = le64_to_cpu(raw.total_size);
+	if (*size < DAXFS_SUPERBLOCK_SIZE || !IS_ALIGNED(*size, DAXFS_BLOCK_SIZE))
+		return daxfs_defect(defect, 0, "total_size",
+				    "a multiple of 4096", *size);
 	return 0;
 }
 
@@ -615,9 +650,18 @@ int daxfs_image_seek(const struct daxfs_image *image,
 	return 0;
 }
 
-static int daxfs_copy_name(const struct daxfs_image *image,
-			   const struct daxfs_node *node, char *name,
-			   struct daxfs_defect *defect)
+/**
+ * daxfs_image_name() - copy the name of an entry and check it
+ * @image: the image
+ * @node: the entry, checked
+ * @name: filled in, with a NUL behind
+ * @defect: says why, on failure
+ *
+ * Return: 0, or -EUCLEAN.
+ */
+int daxfs_image_name(const struct daxfs_image *image,
+		     const struct daxfs_node *node,
+		     char name[DAXFS_NAME_MAX + 1], struct daxfs_defect *defect)
 {
 	const u32 len = node->name_len;
 
@@ -659,7 +703,7 @@ int daxfs_image_next(const struct daxfs_image *image,
 	if (!err)
 		err = daxfs_check_parent(dir, child, defect);
 	if (!err)
-		err = daxfs_copy_name(image, child, name, defect);
+		err = daxfs_image_name(image, child, name, defect);
 	if (err)
 		return err;
 

@@ -139,6 +139,10 @@ struct daxfs_xattr_cursor {
 	u32 ino;
 };
 
+int daxfs_defect(struct daxfs_defect *defect, u32 ino, const char *field,
+		 const char *expected, u64 found);
+int daxfs_image_find_size(const void *base, u64 *size,
+			  struct daxfs_defect *defect);
 int daxfs_image_open(struct daxfs_image *image, const void *base,
 		     u64 region_size, struct daxfs_defect *defect);
 int daxfs_image_node(const struct daxfs_image *image, u32 ino,
@@ -156,6 +160,9 @@ int daxfs_image_next(const struct daxfs_image *image,
 		     const struct daxfs_node *dir,
 		     struct daxfs_dir_cursor *cursor, struct daxfs_node *child,
 		     char name[DAXFS_NAME_MAX + 1], struct daxfs_defect *defect);
+int daxfs_image_name(const struct daxfs_image *image,
+		     const struct daxfs_node *node,
+		     char name[DAXFS_NAME_MAX + 1], struct daxfs_defect *defect);
 int daxfs_image_symlink(const struct daxfs_image *image,
 			const struct daxfs_node *node, char *target,
 			struct daxfs_defect *defect);
@@ -166,6 +173,8 @@ int daxfs_image_next_xattr(const struct daxfs_image *image,
 			   struct daxfs_xattr_cursor *cursor,
 			   struct daxfs_xattr *xattr,
 			   struct daxfs_defect *defect);
+int daxfs_image_validate(const struct daxfs_image *image,
+			 struct daxfs_defect *defect);
 void daxfs_image_copy(const struct daxfs_image *image, u64 offset, void *to,
 		      size_t size);
 

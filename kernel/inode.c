@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/ratelimit.h>
 #include <linux/slab.h>
+#include <linux/stat.h>
 #include <linux/time64.h>
 
 #include "compat.h"
@@ -13,13 +14,39 @@
 
 const struct inode_operations daxfs_symlink_iops = {
 	.get_link = simple_get_link,
+	.getattr = daxfs_getattr,
 	.listxattr = daxfs_listxattr,
 };
 
 const struct inode_operations daxfs_special_iops = {
+	.getattr = daxfs_getattr,
 	.listxattr = daxfs_listxattr,
 	.DAXFS_GET_INODE_ACL = daxfs_get_acl,
 };
+
+/**
+ * daxfs_getattr() - what statx(2) tells of a file
+ * @idmap: idmapping of the mount
+ * @path: the file
+ * @stat: filled in
+ * @request_mask: what was asked for
+ * @flags: of statx(2)
+ *
+ * Return: 0.
+ */
+int daxfs_getattr(struct mnt_idmap *idmap, const struct path *path,
+		  struct kstat *stat, u32 request_mask, unsigned int flags)
+{
+	struct inode *inode = d_inode(path->dentry);
+
+	daxfs_fillattr(idmap, request_mask, inode, stat);
+	/* Whether the kernel's own mark, S_DAX, is set or not. */
+	if (S_ISREG(inode->i_mode)) {
+		stat->attributes |= STATX_ATTR_DAX;
+		stat->attributes_mask |= STATX_ATTR_DAX;
+	}
+	return 0;
+}
 
 /**
  * daxfs_report() - say once in a while what is wrong with an image
@@ -64,6 +91,7 @@ static int daxfs_fill_symlink(struct inode *inode, struct daxfs_defect *defect)
 
 static int daxfs_fill_inode(struct inode *inode, struct daxfs_defect *defect)
 {
+	const struct daxfs_backing *backing = &DAXFS_SB(inode->i_sb)->backing;
 	const struct daxfs_node *node = &DAXFS_I(inode)->node;
 	s32 nsec;
 	s64 sec = div_s64_rem(node->mtime_ns, NSEC_PER_SEC, &nsec);
@@ -78,6 +106,9 @@ static int daxfs_fill_inode(struct inode *inode, struct daxfs_defect *defect)
 	i_gid_write(inode, node->gid);
 	set_nlink(inode, node->nlink);
 	inode->i_size = node->size;
+	/* A handle of a file of another image must not find one of this. */
+	memcpy(&inode->i_generation, daxfs_image_of(inode)->uuid,
+	       sizeof(inode->i_generation));
 
 	switch (node->mode & S_IFMT) {
 	case S_IFDIR:
@@ -89,6 +120,9 @@ static int daxfs_fill_inode(struct inode *inode, struct daxfs_defect *defect)
 				  << (PAGE_SHIFT - SECTOR_SHIFT);
 		inode->i_op = &daxfs_file_iops;
 		inode->i_fop = &daxfs_file_fops;
+		if (DAXFS_HUGE_NEEDS_S_DAX && backing->pagemap &&
+		    !backing->pinnable)
+			inode->i_flags |= S_DAX;
 		return 0;
 	case S_IFLNK:
 		return daxfs_fill_symlink(inode, defect);
@@ -125,7 +159,7 @@ struct inode *daxfs_iget(struct super_block *sb, u32 ino)
 	inode = iget_locked(sb, node.ino);
 	if (!inode)
 		return ERR_PTR(-ENOMEM);
-	if (!(inode->i_state & I_NEW))
+	if (!(inode_state_read_once(inode) & I_NEW))
 		return inode;
 	DAXFS_I(inode)->node = node;
 	err = daxfs_fill_inode(inode, &defect);

@@ -3,17 +3,35 @@
  * Regular files: mappings of the memory itself.
  */
 #include <linux/highmem.h>
+#include <linux/huge_mm.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 
 #include "compat.h"
 #include "daxfs.h"
+#include "trace.h"
 
 /*
  * Pages that a fault maps at once, around the one that is wanted: a fault
  * costs far more than a page table entry.
  */
 #define DAXFS_FAULT_AROUND 16
+
+static const struct daxfs_backing *daxfs_backing_of(const struct inode *inode)
+{
+	return &DAXFS_SB(inode->i_sb)->backing;
+}
+
+/* Of a page of a file, from the start of the image. */
+static u64 daxfs_page_offset(const struct inode *inode, pgoff_t page)
+{
+	return DAXFS_I(inode)->node.data_offset + ((u64)page << PAGE_SHIFT);
+}
+
+static pgoff_t daxfs_page_count(const struct inode *inode)
+{
+	return DIV_ROUND_UP_ULL(i_size_read(inode), PAGE_SIZE);
+}
 
 /*
  * The first write to a page of a private mapping. Left to itself the kernel
@@ -23,52 +41,144 @@
 static vm_fault_t daxfs_fault_copy(struct vm_fault *vmf, const void *content)
 {
 	struct page *page = alloc_page(GFP_HIGHUSER);
+	unsigned long rest;
+	void *address;
 
 	if (!page)
 		return VM_FAULT_OOM;
-	memcpy_to_page(page, 0, content, PAGE_SIZE);
+	address = kmap_local_page(page);
+	rest = copy_mc_to_kernel(address, content, PAGE_SIZE);
+	kunmap_local(address);
+	if (rest) {
+		__free_page(page);
+		return VM_FAULT_HWPOISON;
+	}
 	lock_page(page);
 	vmf->page = page;
 	return VM_FAULT_LOCKED;
 }
 
-static vm_fault_t daxfs_fault(struct vm_fault *vmf)
+static vm_fault_t daxfs_insert(const struct daxfs_backing *backing,
+			       struct vm_area_struct *vma,
+			       unsigned long address, unsigned long pfn)
+{
+	if (backing->pagemap)
+		return daxfs_insert_page(vma, address, pfn);
+	return daxfs_insert_pfn(vma, address, pfn);
+}
+
+/* Leaves what is mapped already, as a private copy, alone. */
+static void daxfs_fault_around(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	struct inode *inode = file_inode(vma->vm_file);
-	const struct daxfs_backing *backing = &DAXFS_SB(inode->i_sb)->backing;
-	const u64 content = DAXFS_I(inode)->node.data_offset;
-	const pgoff_t pages = DIV_ROUND_UP_ULL(i_size_read(inode), PAGE_SIZE);
+	const struct inode *inode = file_inode(vma->vm_file);
+	const struct daxfs_backing *backing = daxfs_backing_of(inode);
 	const pgoff_t first = round_down(vmf->pgoff, DAXFS_FAULT_AROUND);
-	vm_fault_t result;
+	const pgoff_t from = max(first, vma->vm_pgoff);
+	const pgoff_t to = min3(first + DAXFS_FAULT_AROUND,
+				daxfs_page_count(inode),
+				vma->vm_pgoff + vma_pages(vma));
 	pgoff_t at;
 
-	if (vmf->pgoff >= pages)
-		return VM_FAULT_SIGBUS;
-	if (vmf->cow_page)
-		return daxfs_fault_copy(vmf, DAXFS_SB(inode->i_sb)->image.base +
-					content + ((u64)vmf->pgoff << PAGE_SHIFT));
-	result = daxfs_insert_pfn(vma, vmf->address & PAGE_MASK,
-				  backing->operations->pfn(backing, content +
-							   ((u64)vmf->pgoff << PAGE_SHIFT)));
-	if (result != VM_FAULT_NOPAGE)
-		return result;
+	for (at = from; at < to; at++) {
+		const u64 offset = daxfs_page_offset(inode, at);
 
-	for (at = first; at < first + DAXFS_FAULT_AROUND && at < pages; at++) {
-		unsigned long address;
-
-		if (at == vmf->pgoff || at < vma->vm_pgoff ||
-		    at >= vma->vm_pgoff + vma_pages(vma))
+		if (at == vmf->pgoff)
 			continue;
-		address = vma->vm_start + ((at - vma->vm_pgoff) << PAGE_SHIFT);
-		/* Leaves what is mapped already, as a private copy, alone. */
-		if (daxfs_insert_pfn(vma, address,
-				     backing->operations->pfn(backing, content +
-							      ((u64)at << PAGE_SHIFT))) !=
+		if (daxfs_insert(backing, vma,
+				 vma->vm_start +
+				 ((at - vma->vm_pgoff) << PAGE_SHIFT),
+				 backing->operations->pfn(backing, offset)) !=
 		    VM_FAULT_NOPAGE)
 			break;
 	}
+}
+
+static vm_fault_t daxfs_fault(struct vm_fault *vmf)
+{
+	struct inode *inode = file_inode(vmf->vma->vm_file);
+	const struct daxfs_backing *backing = daxfs_backing_of(inode);
+	vm_fault_t result = VM_FAULT_SIGBUS;
+
+	if (vmf->pgoff < daxfs_page_count(inode)) {
+		const u64 offset = daxfs_page_offset(inode, vmf->pgoff);
+
+		if (vmf->cow_page)
+			result = daxfs_fault_copy(vmf, backing->address + offset);
+		else
+			result = daxfs_insert(backing, vmf->vma,
+					      vmf->address & PAGE_MASK,
+					      backing->operations->pfn(backing,
+								       offset));
+		if (result == VM_FAULT_NOPAGE)
+			daxfs_fault_around(vmf);
+	}
+	trace_daxfs_fault(inode, vmf, PAGE_SIZE, result);
 	return result;
+}
+
+static vm_fault_t daxfs_map_huge(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	const struct inode *inode = file_inode(vma->vm_file);
+	const struct daxfs_backing *backing = daxfs_backing_of(inode);
+	const unsigned long address = vmf->address & PMD_MASK;
+	u64 offset;
+	pgoff_t first;
+	unsigned long pfn;
+
+	if (!backing->pagemap && !DAXFS_HUGE_WITHOUT_PAGES)
+		return VM_FAULT_FALLBACK;
+	/* A private page is copied, as a small one. */
+	if (vmf->flags & FAULT_FLAG_WRITE)
+		return VM_FAULT_FALLBACK;
+	if (address < vma->vm_start || vma->vm_end - address < PMD_SIZE)
+		return VM_FAULT_FALLBACK;
+	first = linear_page_index(vma, address);
+	if (first + PHYS_PFN(PMD_SIZE) > daxfs_page_count(inode))
+		return VM_FAULT_FALLBACK;
+	offset = daxfs_page_offset(inode, first);
+	pfn = backing->operations->pfn(backing, offset);
+	if (!IS_ALIGNED(pfn, PHYS_PFN(PMD_SIZE)) ||
+	    backing->operations->contiguous(backing, offset, PMD_SIZE) < PMD_SIZE)
+		return VM_FAULT_FALLBACK;
+	return backing->pagemap ? daxfs_insert_page_pmd(vmf, pfn) :
+				  daxfs_insert_pfn_pmd(vmf, pfn);
+}
+
+static vm_fault_t daxfs_huge_fault(struct vm_fault *vmf, DAXFS_FAULT_SIZE size)
+{
+	vm_fault_t result;
+
+	if (size != DAXFS_FAULT_PMD)
+		return VM_FAULT_FALLBACK;
+	result = daxfs_map_huge(vmf);
+	if (result != VM_FAULT_FALLBACK)
+		trace_daxfs_fault(file_inode(vmf->vma->vm_file), vmf, PMD_SIZE,
+				  result);
+	return result;
+}
+
+/*
+ * Reads of debuggers, where the memory has no struct pages by which the kernel
+ * could get at it itself. Writes have made private copies by then.
+ */
+static int daxfs_vma_access(struct vm_area_struct *vma, unsigned long address,
+			    void *buffer, int length, int write)
+{
+	const struct inode *inode = file_inode(vma->vm_file);
+	const u64 start = ((u64)vma->vm_pgoff << PAGE_SHIFT) +
+			  (address - vma->vm_start);
+	const u64 end = (u64)daxfs_page_count(inode) << PAGE_SHIFT;
+	u64 count = min_t(u64, length, vma->vm_end - address);
+
+	if (write || start >= end)
+		return -EIO;
+	count = min(count, end - start);
+	if (copy_mc_to_kernel(buffer, daxfs_backing_of(inode)->address +
+			      DAXFS_I(inode)->node.data_offset + start, count))
+		return -EIO;
+	return count;
 }
 
 /*
@@ -82,6 +192,8 @@ static void daxfs_vma_close(struct vm_area_struct *vma)
 static const struct vm_operations_struct daxfs_vm_operations = {
 	.close = daxfs_vma_close,
 	.fault = daxfs_fault,
+	.huge_fault = daxfs_huge_fault,
+	.access = daxfs_vma_access,
 };
 
 /**
@@ -98,7 +210,9 @@ int daxfs_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	if ((vma->vm_flags & VM_SHARED) && (vma->vm_flags & VM_MAYWRITE))
 		return -EACCES;
-	vm_flags_set(vma, VM_MIXEDMAP);
+	if (DAXFS_PAGES_WANT_MIXEDMAP ||
+	    !daxfs_backing_of(file_inode(file))->pagemap)
+		vm_flags_set(vma, VM_MIXEDMAP);
 	vma->vm_ops = &daxfs_vm_operations;
 	return 0;
 }

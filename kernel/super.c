@@ -3,7 +3,7 @@
  * Mounting, and the module.
  */
 #include <linux/fs_context.h>
-#include <linux/fs_parser.h>
+#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -14,51 +14,6 @@
 #include "daxfs.h"
 
 static struct kmem_cache *daxfs_inode_cache;
-
-/**
- * struct daxfs_options - what a mount asks for
- * @phys: physical address of the region
- * @size: its bytes
- * @has_phys: whether phys= was given
- * @has_size: whether size= was given
- */
-struct daxfs_options {
-	u64 phys;
-	u64 size;
-	bool has_phys;
-	bool has_size;
-};
-
-enum {
-	DAXFS_OPTION_PHYS,
-	DAXFS_OPTION_SIZE,
-};
-
-static const struct fs_parameter_spec daxfs_parameters[] = {
-	fsparam_u64("phys", DAXFS_OPTION_PHYS),
-	fsparam_u64("size", DAXFS_OPTION_SIZE),
-	{}
-};
-
-static int daxfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
-{
-	struct daxfs_options *options = fc->fs_private;
-	struct fs_parse_result result;
-	int option = fs_parse(fc, daxfs_parameters, param, &result);
-
-	switch (option) {
-	case DAXFS_OPTION_PHYS:
-		options->phys = result.uint_64;
-		options->has_phys = true;
-		return 0;
-	case DAXFS_OPTION_SIZE:
-		options->size = result.uint_64;
-		options->has_size = true;
-		return 0;
-	default:
-		return option;
-	}
-}
 
 static struct inode *daxfs_alloc_inode(struct super_block *sb)
 {
@@ -100,56 +55,97 @@ static int daxfs_show_options(struct seq_file *seq, struct dentry *root)
 	return 0;
 }
 
-static const struct super_operations daxfs_super_operations = {
+/*
+ * A new mount of the same memory waits for this one to end, which on 6.1 it no
+ * longer does when kill_anon_super() has returned.
+ */
+static void daxfs_put_super(struct super_block *sb)
+{
+	daxfs_backing_unmap(&DAXFS_SB(sb)->backing);
+}
+
+const struct super_operations daxfs_super_operations = {
 	.alloc_inode = daxfs_alloc_inode,
 	.free_inode = daxfs_free_inode,
+	.put_super = daxfs_put_super,
 	.statfs = daxfs_statfs,
 	.show_options = daxfs_show_options,
 };
 
-static int daxfs_map_backing(struct daxfs_sb_info *info, struct fs_context *fc)
+/* Says why an image was refused. Return: @err, or what mount(2) gives. */
+static int daxfs_refuse(struct fs_context *fc, int err,
+			const struct daxfs_defect *defect)
 {
-	const struct daxfs_options *options = fc->fs_private;
-
-	if (!options->has_phys || !options->has_size)
-		return invalfc(fc, "phys= and size= are needed to name the memory of the image");
-	return daxfs_backing_map_phys(&info->backing, options->phys,
-				      options->size, fc);
+	if (err != -EUCLEAN)
+		return err;
+	if (defect->ino == 0)
+		return invalfc(fc, "not a valid image: superblock: %s is %#llx, expected %s",
+			       defect->field, (unsigned long long)defect->found,
+			       defect->expected);
+	return invalfc(fc, "not a valid image: inode %u: %s is %#llx, expected %s",
+		       defect->ino, defect->field,
+		       (unsigned long long)defect->found, defect->expected);
 }
 
-static int daxfs_fill_super(struct super_block *sb, struct fs_context *fc)
+/**
+ * daxfs_validate() - check a whole image, and say how long it took
+ * @sb: of the mount
+ * @fc: gets a message on failure
+ *
+ * Return: 0, -EINVAL for a broken image, -ENOMEM, or -EINTR.
+ */
+int daxfs_validate(struct super_block *sb, struct fs_context *fc)
 {
+	struct daxfs_sb_info *info = DAXFS_SB(sb);
+	const ktime_t start = ktime_get();
 	struct daxfs_defect defect;
-	struct daxfs_sb_info *info;
-	struct inode *root;
 	int err;
 
-	info = kzalloc(sizeof(*info), GFP_KERNEL);
-	if (!info)
-		return -ENOMEM;
-	sb->s_fs_info = info;
-
-	err = daxfs_map_backing(info, fc);
+	err = daxfs_image_validate(&info->image, &defect);
 	if (err)
-		return err;
-	err = daxfs_image_open(&info->image, info->backing.address,
-			       info->backing.size, &defect);
-	if (err) {
-		if (defect.ino == 0)
-			errorfc(fc, "not a valid image: superblock: %s is %#llx, expected %s",
-				defect.field, (unsigned long long)defect.found,
-				defect.expected);
-		else
-			errorfc(fc, "not a valid image: inode %u: %s is %#llx, expected %s",
-				defect.ino, defect.field,
-				(unsigned long long)defect.found,
-				defect.expected);
-		return -EINVAL;
-	}
+		return daxfs_refuse(fc, err, &defect);
+	info->validated = true;
+	pr_info("daxfs (%s): validated %u inodes in %lld us\n", sb->s_id,
+		info->image.inode_count,
+		ktime_us_delta(ktime_get(), start));
+	return 0;
+}
+
+/**
+ * daxfs_fill_super() - map the memory of a new superblock and open its image
+ * @sb: the superblock
+ * @request: the memory
+ * @validate: whether to check the whole image
+ * @fc: gets a message on failure
+ *
+ * Return: 0, or a negative errno.
+ */
+int daxfs_fill_super(struct super_block *sb,
+		     const struct daxfs_request *request, bool validate,
+		     struct fs_context *fc)
+{
+	struct daxfs_sb_info *info = DAXFS_SB(sb);
+	struct daxfs_backing *backing = &info->backing;
+	struct daxfs_defect defect;
+	struct inode *root;
+	int err;
 
 	/* For the log: there may be several mounts. */
 	snprintf(sb->s_id, sizeof(sb->s_id), "%u:%u", MAJOR(sb->s_dev),
 		 MINOR(sb->s_dev));
+	err = backing->operations->map(backing, request, fc);
+	if (err)
+		return err;
+	err = daxfs_image_open(&info->image, backing->address, backing->size,
+			       &defect);
+	if (err)
+		return daxfs_refuse(fc, err, &defect);
+	if (validate) {
+		err = daxfs_validate(sb, fc);
+		if (err)
+			return err;
+	}
+
 	sb->s_magic = DAXFS_MAGIC;
 	sb->s_blocksize = DAXFS_BLOCK_SIZE;
 	sb->s_blocksize_bits = DAXFS_BLOCK_SHIFT;
@@ -157,8 +153,9 @@ static int daxfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_flags |= SB_RDONLY | SB_NOATIME | SB_POSIXACL;
 	sb->s_time_gran = 1;
 	sb->s_op = &daxfs_super_operations;
+	sb->s_export_op = &daxfs_export_operations;
 	sb->s_xattr = daxfs_xattr_handlers;
-	import_uuid(&sb->s_uuid, info->image.uuid);
+	super_set_uuid(sb, info->image.uuid, sizeof(info->image.uuid));
 
 	root = daxfs_iget(sb, info->image.root_ino);
 	if (IS_ERR(root))
@@ -167,60 +164,13 @@ static int daxfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	return sb->s_root ? 0 : -ENOMEM;
 }
 
-static int daxfs_get_tree(struct fs_context *fc)
-{
-	return get_tree_nodev(fc, daxfs_fill_super);
-}
-
-/*
- * The image is never written, so that "remount,rw" leaves it read-only; and a
- * mount stays where it is: mount(8) repeats its options on remount.
- */
-static int daxfs_reconfigure(struct fs_context *fc)
-{
-	const struct daxfs_backing *backing = &DAXFS_SB(fc->root->d_sb)->backing;
-	const struct daxfs_options *options = fc->fs_private;
-
-	if ((options->has_phys && options->phys != backing->phys) ||
-	    (options->has_size && options->size != backing->size))
-		return invalfc(fc, "phys and size can't change on remount");
-	fc->sb_flags |= SB_RDONLY;
-	return 0;
-}
-
-static void daxfs_free_fc(struct fs_context *fc)
-{
-	kfree(fc->fs_private);
-}
-
-static const struct fs_context_operations daxfs_context_operations = {
-	.parse_param = daxfs_parse_param,
-	.get_tree = daxfs_get_tree,
-	.reconfigure = daxfs_reconfigure,
-	.free = daxfs_free_fc,
-};
-
-static int daxfs_init_fs_context(struct fs_context *fc)
-{
-	struct daxfs_options *options = kzalloc(sizeof(*options), GFP_KERNEL);
-
-	if (!options)
-		return -ENOMEM;
-	fc->fs_private = options;
-	fc->log.prefix = "daxfs";
-	fc->ops = &daxfs_context_operations;
-	return 0;
-}
-
+/* What was mapped for a mount that failed goes here, where there was no root. */
 static void daxfs_kill_sb(struct super_block *sb)
 {
 	struct daxfs_sb_info *info = DAXFS_SB(sb);
 
 	kill_anon_super(sb);
-	if (!info)
-		return;
-	if (info->backing.operations)
-		info->backing.operations->unmap(&info->backing);
+	daxfs_backing_exit(&info->backing);
 	kfree(info);
 }
 
@@ -228,8 +178,8 @@ static struct file_system_type daxfs_type = {
 	.owner = THIS_MODULE,
 	.name = "daxfs",
 	.init_fs_context = daxfs_init_fs_context,
-	.parameters = daxfs_parameters,
 	.kill_sb = daxfs_kill_sb,
+	.fs_flags = FS_ALLOW_IDMAP,
 };
 MODULE_ALIAS_FS("daxfs");
 
@@ -253,15 +203,25 @@ static int __init daxfs_init(void)
 					      daxfs_init_inode_once);
 	if (!daxfs_inode_cache)
 		return -ENOMEM;
+	err = daxfs_sysfs_init();
+	if (err)
+		goto destroy_cache;
 	err = register_filesystem(&daxfs_type);
 	if (err)
-		kmem_cache_destroy(daxfs_inode_cache);
+		goto exit_sysfs;
+	return 0;
+
+exit_sysfs:
+	daxfs_sysfs_exit();
+destroy_cache:
+	kmem_cache_destroy(daxfs_inode_cache);
 	return err;
 }
 
 static void __exit daxfs_exit(void)
 {
 	unregister_filesystem(&daxfs_type);
+	daxfs_sysfs_exit();
 	/* Inodes are freed after a grace period. */
 	rcu_barrier();
 	kmem_cache_destroy(daxfs_inode_cache);

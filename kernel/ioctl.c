@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What daxfs_ioctl.h describes.
+ */
+#include <linux/capability.h>
+#include <linux/dma-buf.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/uaccess.h>
+
+#include "daxfs.h"
+#include "daxfs_ioctl.h"
+
+static long daxfs_get_dmabuf(const struct daxfs_backing *backing)
+{
+	int fd;
+
+	if (!backing->dmabuf)
+		return -EOPNOTSUPP;
+	get_dma_buf(backing->dmabuf);
+	fd = dma_buf_fd(backing->dmabuf, O_CLOEXEC);
+	if (fd < 0)
+		dma_buf_put(backing->dmabuf);
+	return fd;
+}
+
+static long daxfs_get_extent(const struct inode *inode, void __user *argument)
+{
+	const struct daxfs_backing *backing = &DAXFS_SB(inode->i_sb)->backing;
+	const u64 size = i_size_read(inode);
+	struct daxfs_extent extent;
+	u64 start, in_page;
+
+	if (!S_ISREG(inode->i_mode))
+		return -EINVAL;
+	if (copy_from_user(&extent, argument, sizeof(extent)))
+		return -EFAULT;
+	if (extent.offset >= size)
+		return -ENXIO;
+	in_page = offset_in_page(extent.offset);
+	start = DAXFS_I(inode)->node.data_offset + extent.offset - in_page;
+	extent.physical = PFN_PHYS(backing->operations->pfn(backing, start)) +
+			  in_page;
+	extent.length = backing->operations->contiguous(backing, start,
+		PAGE_ALIGN(size - (extent.offset - in_page))) - in_page;
+	extent.length = min(extent.length, size - extent.offset);
+	return copy_to_user(argument, &extent, sizeof(extent)) ? -EFAULT : 0;
+}
+
+/**
+ * daxfs_ioctl() - ioctl(2)
+ * @file: any file or directory of a mount
+ * @command: one of daxfs_ioctl.h
+ * @argument: its argument
+ *
+ * Return: what the command returns, or a negative errno.
+ */
+long daxfs_ioctl(struct file *file, unsigned int command, unsigned long argument)
+{
+	const struct inode *inode = file_inode(file);
+
+	if (command != DAXFS_IOC_GET_DMABUF && command != DAXFS_IOC_GET_EXTENT)
+		return -ENOTTY;
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (command == DAXFS_IOC_GET_DMABUF)
+		return daxfs_get_dmabuf(&DAXFS_SB(inode->i_sb)->backing);
+	return daxfs_get_extent(inode, (void __user *)argument);
+}
