@@ -122,12 +122,6 @@ static inline void super_set_uuid(struct super_block *sb, const u8 *uuid,
 #endif
 
 /*
- * Before 6.12 a huge entry can't be marked as one without struct pages, and
- * reading smaps follows it to a struct page that does not exist.
- */
-#define DAXFS_HUGE_WITHOUT_PAGES (!DAXFS_KERNEL_BEFORE(6, 12))
-
-/*
  * Before 6.12 only files marked as DAX get huge faults, where the VMA is not
  * of anonymous memory. The mark has its price: pages of such files can't be
  * pinned for long, and core dumps leave out what is private.

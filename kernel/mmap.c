@@ -117,6 +117,18 @@ static vm_fault_t daxfs_fault(struct vm_fault *vmf)
 	return result;
 }
 
+/*
+ * The kernel follows a huge entry to its struct page: for pins up to 6.12 at
+ * least, for smaps and clear_refs. Memory without any is mapped in small pages.
+ */
+static bool daxfs_can_map_huge(const struct daxfs_backing *backing,
+			       unsigned long pfn)
+{
+	if (!IS_ALIGNED(pfn, PHYS_PFN(PMD_SIZE)))
+		return false;
+	return backing->pagemap || (backing->dmabuf && pfn_valid(pfn));
+}
+
 static vm_fault_t daxfs_map_huge(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -127,8 +139,6 @@ static vm_fault_t daxfs_map_huge(struct vm_fault *vmf)
 	pgoff_t first;
 	unsigned long pfn;
 
-	if (!backing->pagemap && !DAXFS_HUGE_WITHOUT_PAGES)
-		return VM_FAULT_FALLBACK;
 	/* A private page is copied, as a small one. */
 	if (vmf->flags & FAULT_FLAG_WRITE)
 		return VM_FAULT_FALLBACK;
@@ -139,7 +149,7 @@ static vm_fault_t daxfs_map_huge(struct vm_fault *vmf)
 		return VM_FAULT_FALLBACK;
 	offset = daxfs_page_offset(inode, first);
 	pfn = backing->operations->pfn(backing, offset);
-	if (!IS_ALIGNED(pfn, PHYS_PFN(PMD_SIZE)) ||
+	if (!daxfs_can_map_huge(backing, pfn) ||
 	    backing->operations->contiguous(backing, offset, PMD_SIZE) < PMD_SIZE)
 		return VM_FAULT_FALLBACK;
 	return backing->pagemap ? daxfs_insert_page_pmd(vmf, pfn) :
