@@ -105,5 +105,7 @@ int daxfs_dmabuf_init(struct daxfs_backing *backing,
 struct daxfs_pagemap *daxfs_pagemap_create(phys_addr_t phys, u64 size,
 					   void **address);
 void daxfs_pagemap_release(struct daxfs_pagemap *pagemap);
+int daxfs_pagemap_module_init(void);
+void daxfs_pagemap_module_exit(void);
 
 #endif /* _DAXFS_BACKING_H */

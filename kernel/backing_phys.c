@@ -84,34 +84,33 @@ static int daxfs_phys_find_size(phys_addr_t phys, struct fs_context *fc,
 	return 0;
 }
 
-/* Return: 0 where there are struct pages, or none are needed; else an errno. */
+/* Struct pages where they are wanted and possible; an error where they must be. */
 static int daxfs_phys_map_pages(struct daxfs_backing *backing,
 				enum daxfs_pages pages, struct fs_context *fc)
 {
+	const bool must = pages == DAXFS_PAGES_ALWAYS;
 	struct daxfs_pagemap *pagemap;
 
 	if (pages == DAXFS_PAGES_NEVER)
 		return 0;
+	if (!IS_ALIGNED(backing->phys, SZ_2M) ||
+	    !IS_ALIGNED(backing->size, SZ_2M))
+		return must ? invalfc(fc, "pages needs phys and size to be multiples of 2 MiB") : 0;
 	pagemap = daxfs_pagemap_create(backing->phys, backing->size,
 				       &backing->address);
 	if (!IS_ERR(pagemap)) {
 		backing->pagemap = pagemap;
-		backing->pinnable = pages == DAXFS_PAGES_ALWAYS;
+		backing->pinnable = must;
 		return 0;
 	}
-	if (pages == DAXFS_PAGES_AUTO)
+	if (!must)
 		return 0;
-	switch (PTR_ERR(pagemap)) {
-	case -EINVAL:
-		return invalfc(fc, "pages needs phys and size to be multiples of 2 MiB");
-	case -EBUSY:
-		errorfc(fc, "pages: another driver has given this memory struct pages: unbind it first");
-		return -EBUSY;
-	default:
+	if (PTR_ERR(pagemap) == -EBUSY)
+		errorfc(fc, "pages: another driver or mount has given this memory struct pages");
+	else
 		errorfc(fc, "pages: this memory can't have struct pages (error %ld)",
 			PTR_ERR(pagemap));
-		return PTR_ERR(pagemap);
-	}
+	return PTR_ERR(pagemap);
 }
 
 static int daxfs_phys_map(struct daxfs_backing *backing,

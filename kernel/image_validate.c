@@ -277,7 +277,7 @@ static int daxfs_validate_reached(const struct daxfs_validation *check,
  * Sets may be shared, but not overlap: else a small area could hold so many
  * that walking them would not end.
  */
-static int daxfs_validate_set(const struct daxfs_validation *check, u32 ino)
+static int daxfs_validate_set(struct daxfs_validation *check, u32 ino)
 {
 	const struct daxfs_image *image = check->image;
 	struct daxfs_xattr_cursor cursor;
@@ -293,12 +293,20 @@ static int daxfs_validate_set(const struct daxfs_validation *check, u32 ino)
 		image->xattr_offset;
 	if (daxfs_bit(check->sets, start / DAXFS_XATTR_SET_ALIGN))
 		return 0;
-	do {
+	check->previous[0] = '\0';
+	for (;;) {
 		err = daxfs_image_next_xattr(image, &cursor, &xattr,
 					     check->defect);
-	} while (err > 0);
-	if (err)
-		return err;
+		if (err < 0)
+			return err;
+		if (err == 0)
+			break;
+		if (strcmp(check->previous, xattr.name) >= 0)
+			return daxfs_defect(check->defect, ino, "name",
+					    "xattr names in ascending order",
+					    xattr.name_len);
+		memcpy(check->previous, xattr.name, xattr.name_len + 1);
+	}
 	daxfs_set_bit(check->sets, start / DAXFS_XATTR_SET_ALIGN);
 	end = min_t(u64, cursor.offset - image->xattr_offset,
 		    image->xattr_size);
@@ -312,7 +320,7 @@ static int daxfs_validate_set(const struct daxfs_validation *check, u32 ino)
 	return 0;
 }
 
-static int daxfs_validate_xattrs(const struct daxfs_validation *check)
+static int daxfs_validate_xattrs(struct daxfs_validation *check)
 {
 	const struct daxfs_image *image = check->image;
 	u32 before = 0;
@@ -320,6 +328,7 @@ static int daxfs_validate_xattrs(const struct daxfs_validation *check)
 
 	for (row = 0; row < image->xattr_rows; row++) {
 		struct daxfs_xattr_row raw;
+		struct daxfs_node node;
 		u32 ino;
 		int err;
 
@@ -333,6 +342,13 @@ static int daxfs_validate_xattrs(const struct daxfs_validation *check)
 					    ino);
 		before = ino;
 		err = daxfs_pause();
+		if (!err)
+			err = daxfs_image_node(image, ino, &node,
+					       check->defect);
+		if (!err && node.link_ino != 0)
+			err = daxfs_defect(check->defect, ino, "link_ino",
+					   "attributes at the first name alone",
+					   node.link_ino);
 		if (!err)
 			err = daxfs_validate_set(check, ino);
 		if (err)

@@ -13,6 +13,8 @@
 #include "backing.h"
 #include "compat.h"
 
+static struct workqueue_struct *daxfs_workqueue;
+
 /* How often pages that are still pinned are looked at again. */
 #define DAXFS_PIN_INTERVAL (HZ / 10)
 
@@ -57,39 +59,40 @@ static void daxfs_pagemap_release_work(struct work_struct *work)
 						     release);
 
 	if (daxfs_pagemap_is_pinned(pagemap)) {
-		schedule_delayed_work(&pagemap->release, DAXFS_PIN_INTERVAL);
+		queue_delayed_work(daxfs_workqueue, &pagemap->release,
+				   DAXFS_PIN_INTERVAL);
 		return;
 	}
 	daxfs_pagemap_free(pagemap);
 	module_put(THIS_MODULE);
 }
 
-/* Whether a range has no struct pages of some other driver at either end. */
-static bool daxfs_pagemap_is_free(u64 start, u64 end)
+/* Whether nobody has given any part of a range struct pages. */
+static bool daxfs_pagemap_is_free(u64 start, u64 size)
 {
-	const u64 ends[] = { start, end };
-	size_t i;
+	u64 at;
 
-	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+	for (at = 0; at < size; at += SZ_2M) {
 		struct dev_pagemap *other =
-			daxfs_get_dev_pagemap(PHYS_PFN(ends[i]));
+			daxfs_get_dev_pagemap(PHYS_PFN(start + at));
 
 		if (other) {
 			put_dev_pagemap(other);
 			return false;
 		}
+		cond_resched();
 	}
 	return true;
 }
 
 /**
  * daxfs_pagemap_create() - give memory struct pages and map it
- * @phys: its physical address
- * @size: bytes
+ * @phys: its physical address, a multiple of 2 MiB
+ * @size: bytes, a multiple of 2 MiB
  * @address: set to the kernel address of its first byte
  *
- * Return: the struct pages, or an ERR_PTR: -EINVAL where the range is not of
- * whole 2 MiB, -EBUSY where another driver has given it struct pages.
+ * Return: the struct pages, or an ERR_PTR: -EBUSY where another driver has given
+ * some of it struct pages.
  */
 struct daxfs_pagemap *daxfs_pagemap_create(phys_addr_t phys, u64 size,
 					   void **address)
@@ -99,10 +102,8 @@ struct daxfs_pagemap *daxfs_pagemap_create(phys_addr_t phys, u64 size,
 
 	if (!IS_ENABLED(CONFIG_ZONE_DEVICE))
 		return ERR_PTR(-EOPNOTSUPP);
-	if (!IS_ALIGNED(phys, SZ_2M) || !IS_ALIGNED(size, SZ_2M))
-		return ERR_PTR(-EINVAL);
-	/* memremap_pages() would warn. */
-	if (!daxfs_pagemap_is_free(phys, phys + size - 1))
+	/* memremap_pages() would warn, or forget those in the middle. */
+	if (!daxfs_pagemap_is_free(phys, size))
 		return ERR_PTR(-EBUSY);
 	pagemap = kzalloc(sizeof(*pagemap), GFP_KERNEL);
 	if (!pagemap)
@@ -135,5 +136,25 @@ void daxfs_pagemap_release(struct daxfs_pagemap *pagemap)
 	pr_info("daxfs: pages at %#llx are still pinned, and stay until they are not\n",
 		(unsigned long long)pagemap->map.range.start);
 	__module_get(THIS_MODULE);
-	schedule_delayed_work(&pagemap->release, DAXFS_PIN_INTERVAL);
+	queue_delayed_work(daxfs_workqueue, &pagemap->release,
+			   DAXFS_PIN_INTERVAL);
+}
+
+/**
+ * daxfs_pagemap_module_init() - get ready to wait for pins
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int daxfs_pagemap_module_init(void)
+{
+	daxfs_workqueue = alloc_workqueue("daxfs", WQ_UNBOUND, 0);
+	return daxfs_workqueue ? 0 : -ENOMEM;
+}
+
+/**
+ * daxfs_pagemap_module_exit() - the counterpart; no pin is left
+ */
+void daxfs_pagemap_module_exit(void)
+{
+	destroy_workqueue(daxfs_workqueue);
 }

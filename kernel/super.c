@@ -203,9 +203,12 @@ static int __init daxfs_init(void)
 					      daxfs_init_inode_once);
 	if (!daxfs_inode_cache)
 		return -ENOMEM;
-	err = daxfs_sysfs_init();
+	err = daxfs_pagemap_module_init();
 	if (err)
 		goto destroy_cache;
+	err = daxfs_sysfs_init();
+	if (err)
+		goto exit_pagemap;
 	err = register_filesystem(&daxfs_type);
 	if (err)
 		goto exit_sysfs;
@@ -213,6 +216,8 @@ static int __init daxfs_init(void)
 
 exit_sysfs:
 	daxfs_sysfs_exit();
+exit_pagemap:
+	daxfs_pagemap_module_exit();
 destroy_cache:
 	kmem_cache_destroy(daxfs_inode_cache);
 	return err;
@@ -222,6 +227,7 @@ static void __exit daxfs_exit(void)
 {
 	unregister_filesystem(&daxfs_type);
 	daxfs_sysfs_exit();
+	daxfs_pagemap_module_exit();
 	/* Inodes are freed after a grace period. */
 	rcu_barrier();
 	kmem_cache_destroy(daxfs_inode_cache);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What image.c takes from the kernel, for user-space builds of it.
+ * What image.c and image_validate.c take from the kernel, for user-space builds.
  */
 #ifndef _DAXFS_IMAGE_USER_H
 #define _DAXFS_IMAGE_USER_H
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <zlib.h>
@@ -29,6 +30,10 @@ typedef int64_t s64;
 
 #define fallthrough __attribute__((__fallthrough__))
 #define cond_resched() ((void)0)
+#define fatal_signal_pending(task) false
+#define SZ_1M 0x100000
+#define vzalloc(size) calloc(1, size)
+#define vfree(memory) free(memory)
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define barrier() __asm__ __volatile__("" : : : "memory")
 #define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))

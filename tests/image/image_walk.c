@@ -7,6 +7,9 @@
  *   image_walk IMAGE             prints what it sees; walk_report.h has the lines
  *   image_walk IMAGE MUTATIONS   walks the image once with each of the
  *                                mutations, and prints what came of them
+ *   image_walk --validate IMAGE [MUTATIONS]
+ *                                the same with daxfs_image_validate() in place
+ *                                of the walk: "valid", or "broken FIELD INO FOUND"
  *
  * An error line has the inode, field and value of the defect behind it. An image that
  * can't be opened gives "refused FIELD INO FOUND" alone.
@@ -30,6 +33,7 @@
 struct walk {
 	struct daxfs_image image;
 	bool quiet;
+	bool validate;
 	u64 entries;
 	u64 defects;
 	/* Keeps the compiler from dropping reads. */
@@ -312,6 +316,26 @@ static bool walk_image(struct walk *walk, const u8 *bytes, size_t size)
 	return true;
 }
 
+/* Return: whether the image could be opened. */
+static bool validate_image(struct walk *walk, const u8 *bytes, size_t size)
+{
+	struct daxfs_defect defect;
+	int err;
+
+	err = daxfs_image_open(&walk->image, bytes, size, &defect);
+	if (err)
+		return false;
+	err = daxfs_image_validate(&walk->image, &defect);
+	if (err == 0)
+		puts("valid");
+	else if (err == -EUCLEAN)
+		printf("broken\t%s\t%" PRIu32 "\t%" PRIu64 "\n", defect.field,
+		       defect.ino, defect.found);
+	else
+		printf("error\t%d\n", err);
+	return true;
+}
+
 static u8 *read_file(const char *path, size_t *size)
 {
 	FILE *file = fopen(path, "rb");
@@ -364,7 +388,10 @@ static void walk_mutations(struct walk *walk, const u8 *base, size_t size,
 			memcpy(image + offset, at, length);
 			at += length;
 		}
-		if (!walk_image(walk, image, size))
+		if (walk->validate) {
+			if (!validate_image(walk, image, size))
+				puts("refused");
+		} else if (!walk_image(walk, image, size))
 			puts("refused");
 		else if (walk->defects == 0)
 			puts("sound");
@@ -380,17 +407,25 @@ int main(int argc, char **argv)
 	u8 *image, *mutations;
 	size_t size, mutations_size;
 
+	if (argc > 1 && strcmp(argv[1], "--validate") == 0) {
+		walk.validate = true;
+		argc--;
+		argv++;
+	}
 	if (argc != 2 && argc != 3) {
-		fprintf(stderr, "usage: %s IMAGE [MUTATIONS]\n", argv[0]);
+		fprintf(stderr, "usage: image_walk [--validate] IMAGE [MUTATIONS]\n");
 		return 2;
 	}
 	image = read_file(argv[1], &size);
-	if (argc == 2) {
-		walk_image(&walk, image, size);
-	} else {
+	if (argc == 3) {
 		mutations = read_file(argv[2], &mutations_size);
 		walk_mutations(&walk, image, size, mutations, mutations_size);
 		free(mutations);
+	} else if (walk.validate) {
+		if (!validate_image(&walk, image, size))
+			puts("refused");
+	} else {
+		walk_image(&walk, image, size);
 	}
 	free(image);
 	return 0;

@@ -30,6 +30,7 @@ export async function buildImageWalk(directory: string): Promise<string> {
     kernel,
     join(here, "image_walk.c"),
     join(kernel, "image.c"),
+    join(kernel, "image_validate.c"),
     "-lz",
   ]);
 }

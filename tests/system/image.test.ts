@@ -5,7 +5,14 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkImage, describeFinding, ImageReader, MemoryBytes } from "@daxfs/format";
+import {
+  checkImage,
+  describeFinding,
+  type Finding,
+  ImageReader,
+  MemoryBytes,
+  RULES,
+} from "@daxfs/format";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BASE_NAMES, loadBase } from "../corpus/bases.js";
@@ -76,6 +83,42 @@ describe("a valid image", () => {
   });
 });
 
+/** Whether the module's validation has to find something, too. */
+function breaksValidatedRule(findings: readonly Finding[], sorted: boolean): boolean {
+  return findings.some(
+    ({ rule }) => RULES[rule].kernel !== "never" || (rule === "tree.duplicate-name" && sorted),
+  );
+}
+
+/** Says where validation and the checker don't agree on an image; undefined where they do. */
+function disagreement(image: Uint8Array, verdict: string | undefined): string | undefined {
+  const findings = [...checkImage(new MemoryBytes(image))];
+  const sorted = (new DataView(image.buffer, image.byteOffset).getUint32(8, true) & 2) !== 0;
+  const broken = breaksValidatedRule(findings, sorted);
+  if (verdict === "refused" || /^broken\t/.test(verdict ?? "")) {
+    return broken ? undefined : `${verdict}, and the checker finds nothing`;
+  }
+  if (verdict !== "valid") return `verdict ${verdict}`;
+  return broken ? `valid, but ${findings.map(describeFinding).join("; ")}` : undefined;
+}
+
+describe("validation of the whole image", () => {
+  const validate = async (bytes: Uint8Array) => {
+    const path = join(directory, "validated");
+    await writeFile(path, bytes);
+    return walk("--validate", path);
+  };
+
+  it.each(BASE_NAMES)("finds nothing in a valid image: %s", async (name) => {
+    expect(await validate(loadBase(name, dataDirectory()))).toEqual(["valid"]);
+  });
+
+  it.each([...loadCorpus()])("finds what the checker finds: $name", async ({ bytes }) => {
+    const [verdict] = await validate(bytes);
+    expect(disagreement(bytes, verdict)).toBeUndefined();
+  });
+});
+
 describe("the corpus", () => {
   it.each([...loadCorpus()])("$name", async ({ bytes, kernel }) => {
     const lines = await walkBytes(bytes);
@@ -121,6 +164,22 @@ describe.each(BASE_NAMES)(`random mutations of %s, seed ${SEED}`, (name) => {
     for (const kind of ["refused", "sound", "defects"]) {
       expect(verdicts.filter((verdict) => verdict.startsWith(kind)).length).toBeGreaterThan(20);
     }
+  });
+
+  it("are validated as the checker checks them", async () => {
+    const validated = await walk(
+      "--validate",
+      join(directory, "base"),
+      join(directory, "mutations"),
+    );
+    expect(validated).toHaveLength(MUTATIONS);
+    const disagreements = mutations.flatMap((patches, index) => {
+      const image = Uint8Array.from(base);
+      applyPatches(image, patches);
+      return disagreement(image, validated[index]) ?? [];
+    });
+    expect(disagreements).toEqual([]);
+    expect(validated.filter((verdict) => verdict === "valid").length).toBeGreaterThan(20);
   });
 
   it("give no defect where the checker has no finding, and the checker always ends", () => {

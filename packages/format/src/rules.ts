@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 /**
- * What a valid image obeys. The checker reports every breach by the rule's name; the kernel module
- * applies the rules marked `kernel` before it believes a field, those of the superblock at mount
- * and the others on each use.
+ * What a valid image obeys. The checker reports every breach by the rule's name. The kernel module
+ * applies some of the rules before it believes a field, those of the superblock at mount and the
+ * others on each use; and some more when it mounts with `validate`.
  */
 export interface Rule {
   readonly text: string;
-  /** Whether the kernel module refuses what breaks the rule. */
-  readonly kernel: boolean;
+  /** When the kernel module refuses what breaks the rule. */
+  readonly kernel: "always" | "validate" | "never";
 }
 
-const both = (text: string): Rule => ({ text, kernel: true });
-const checker = (text: string): Rule => ({ text, kernel: false });
+const both = (text: string): Rule => ({ text, kernel: "always" });
+const validated = (text: string): Rule => ({ text, kernel: "validate" });
+const checker = (text: string): Rule => ({ text, kernel: "never" });
 
 export const RULES = {
   "superblock.magic": both("the magic number is 0x64646178"),
@@ -40,7 +41,7 @@ export const RULES = {
   "superblock.label": checker("the label is UTF-8, NUL-padded"),
   "superblock.reserved": checker("reserved bytes are zero"),
   "superblock.crc": both("with CHECKSUMS: super_crc32 matches the superblock"),
-  "metadata.crc": checker("with CHECKSUMS: metadata_crc32 matches inodes, strings and xattrs"),
+  "metadata.crc": validated("with CHECKSUMS: metadata_crc32 matches inodes, strings and xattrs"),
   "data.digest": checker("with DIGEST: data_digest matches the data area"),
   "inode.ino": both("ino is the entry's index + 1"),
   "inode.file-type": both("mode has one of the seven file types and no bit past 0o177777"),
@@ -71,27 +72,27 @@ export const RULES = {
   "inode.link-attributes": checker(
     "with LINKS: all names of a file have the same owner and, with MTIME, the same mtime",
   ),
-  "tree.reached": checker("every inode but the root is reached exactly once"),
+  "tree.reached": validated("every inode but the root is reached exactly once"),
   "tree.parent": both("parent_ino of an entry is the directory it is reached from"),
   "tree.walk": both("a walk of a directory takes no more steps than there are inodes"),
   "tree.duplicate-name": checker("no two entries of a directory have the same name"),
-  "tree.order": checker(
+  "tree.order": validated(
     "with SORTED: the children of a directory are consecutive inodes in ascending order of names",
   ),
   "tree.directory-size": both(
     "with SORTED: a directory's size is 64 × its number of children (the module sees that it is a " +
       "multiple of 64, for children inside the table)",
   ),
-  "xattr.rows": checker("index rows ascend by inode number"),
-  "xattr.inode": checker("an index row names an inode in the table that is not a further link"),
+  "xattr.rows": validated("index rows ascend by inode number"),
+  "xattr.inode": validated("an index row names an inode in the table that is not a further link"),
   "xattr.set": both(
     "a set lies inside the xattr area, behind the index, and has at most 32768 entries",
   ),
-  "xattr.overlap": checker("no two sets share a byte"),
+  "xattr.overlap": validated("no two sets share a byte"),
   "xattr.entry": both(
     "an entry lies inside the area; its name has 1 to 255 bytes and no NUL, its value at most 65536",
   ),
-  "xattr.order": checker("the names of a set ascend in byte order"),
+  "xattr.order": validated("the names of a set ascend in byte order"),
   "data.tail": checker("the rest of a regular file's last page is zero"),
 } as const satisfies Readonly<Record<string, Rule>>;
 

@@ -28,6 +28,12 @@ function recordSection(record: RecordSchema): string {
   return `## ${record.title}, ${record.size} bytes\n\n${table(["offset", "type", "field", "meaning"], rows)}\n`;
 }
 
+const KEEPERS: Readonly<Record<Rule["kernel"], string>> = {
+  always: "checker, module",
+  validate: "checker, module with `validate`",
+  never: "checker",
+};
+
 /** The reference page of the format, as Markdown. */
 export function emitReference(): string {
   const features = FEATURES.map((feature) => [String(feature.bit), feature.name, feature.meaning]);
@@ -35,7 +41,7 @@ export function emitReference(): string {
   const rules = Object.entries<Rule>(RULES).map(([name, rule]) => [
     `\`${name}\``,
     rule.text,
-    rule.kernel ? "checker, module" : "checker",
+    KEEPERS[rule.kernel],
   ]);
   return `<!-- Generated from packages/format/src by "pnpm generate": do not edit. -->
 # The daxfs image format
