@@ -25,7 +25,7 @@ int daxfs_backing_init(struct daxfs_backing *backing,
 	if (request->dmabuf)
 		return daxfs_dmabuf_init(backing, request, fc);
 	if (!request->has_phys)
-		return invalfc(fc, "phys=, or a dmabuf by fsconfig(FSCONFIG_SET_FD), is needed to name the memory of the image");
+		return invalfc(fc, "phys= or a dmabuf must name the memory of the image");
 	return daxfs_phys_init(backing, request, fc);
 }
 

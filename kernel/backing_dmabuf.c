@@ -21,7 +21,7 @@ static int daxfs_dmabuf_map(struct daxfs_backing *backing,
 	int err;
 
 	if (request->pages == DAXFS_PAGES_ALWAYS)
-		return invalfc(fc, "pages can't be given with dmabuf: its memory is the exporter's");
+		return invalfc(fc, "pages is not for a dmabuf: its pages are the exporter's");
 	if (!PAGE_ALIGNED(dmabuf->size))
 		return invalfc(fc, "the size of the dma-buf, %zu, is not a multiple of %lu",
 			       dmabuf->size, PAGE_SIZE);
@@ -38,7 +38,7 @@ static int daxfs_dmabuf_map(struct daxfs_backing *backing,
 		goto end_access;
 	}
 	if (backing->map.is_iomem) {
-		err = invalfc(fc, "the dma-buf (%s) lies in I/O memory, which can't be read as memory",
+		err = invalfc(fc, "the dma-buf (%s) lies in I/O memory (iomem), not in RAM",
 			      dmabuf->exp_name);
 		goto unmap;
 	}

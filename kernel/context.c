@@ -64,7 +64,7 @@ static int daxfs_parse_bytes(struct fs_context *fc,
 			return 0;
 		}
 	}
-	return invalfc(fc, "Bad value for '%s': expected bytes, as 4096, 0x100000000, 64K, 256M or 4G",
+	return invalfc(fc, "Bad value for '%s': expected bytes, as 4096, 0x10000 or 256M",
 		       param->key);
 }
 
@@ -77,7 +77,7 @@ static int daxfs_take_dmabuf(struct fs_context *fc,
 			     struct fs_parameter *param)
 {
 	if (param->type != fs_value_is_file)
-		return invalfc(fc, "dmabuf takes a file descriptor by fsconfig(FSCONFIG_SET_FD), not a string");
+		return invalfc(fc, "dmabuf takes a file descriptor by FSCONFIG_SET_FD, no string");
 	if (request->dmabuf)
 		return invalfc(fc, "dmabuf was given twice");
 	request->dmabuf = param->file;
