@@ -73,7 +73,7 @@ describe("the repository", () => {
   test("imports one way", async () => {
     // What each room of the builder may open the door of, beside itself and @daxfs/format.
     const allowed: Readonly<Record<string, readonly string[]>> = {
-      cli: ["build", "errors", "options", "progress", "sources"],
+      cli: ["build", "errors", "jobs", "options", "progress", "sources"],
       index: ["build", "errors", "options", "platform", "progress"],
       build: [
         ...["content", "errors", "host-path", "jobs", "options", "plan", "report", "sources"],

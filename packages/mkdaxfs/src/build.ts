@@ -4,7 +4,8 @@ import { BLOCK_SIZE, HUGE_SIZE } from "@daxfs/format";
 import { findDuplicates } from "./content/duplicates.js";
 import { BuildError } from "./errors.js";
 import { joined } from "./host-path.js";
-import { defaultJobs, WorkerPool } from "./jobs/pool.js";
+import { WorkerPool } from "./jobs/pool.js";
+import { defaultJobs } from "./jobs/threads.js";
 import type { BuildOptions, BuildReport } from "./options.js";
 import { type Plan, planImage } from "./plan/plan.js";
 import { contentFiles, countTypes } from "./report.js";
@@ -228,12 +229,12 @@ function writeOptions(options: BuildOptions): WriteOptions {
 
 /** Milliseconds of the stages of a build. */
 class StageClock {
-  private readonly start = performance.now();
+  private readonly start = milliseconds();
   private last = this.start;
 
   /** Since the lap before. */
   lap(): number {
-    const now = performance.now();
+    const now = milliseconds();
     const elapsed = now - this.last;
     this.last = now;
     return elapsed;
@@ -241,6 +242,11 @@ class StageClock {
 
   /** Since the start. */
   total(): number {
-    return performance.now() - this.start;
+    return milliseconds() - this.start;
   }
+}
+
+/** Of the clock that needs nothing loaded. */
+function milliseconds(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
 }

@@ -3,6 +3,7 @@ import { buildImage } from "../build.js";
 import type { Flags } from "./build-flags.js";
 import { BuildMessages } from "./build-messages.js";
 import { buildOptions } from "./build-options.js";
+import { CompilerTuning } from "./compiler.js";
 import { interruptible, makesFile } from "./interruption.js";
 import { jsonReport } from "./json-report.js";
 import { barPaint, ProgressBar, showsBar } from "./progress-bar.js";
@@ -15,13 +16,17 @@ export async function runBuild(sources: readonly string[], flags: Flags): Promis
     flags.quiet ? "quiet" : flags.verbose ? "verbose" : "normal",
     await progressBar(flags),
   );
+  const tuning = new CompilerTuning();
   messages.sources(options.sources);
   const output = options.dryRun ? undefined : options.output;
   const build = (signal?: AbortSignal) =>
     buildImage({
       ...options,
       ...(signal === undefined ? {} : { signal }),
-      onProgress: (progress) => messages.progress(progress),
+      onProgress: (progress) => {
+        tuning.update(progress);
+        messages.progress(progress);
+      },
       onWarning: (text) => messages.warning(text),
     });
   const report = await (makesFile(output) ? interruptible(build) : build()).finally(() =>

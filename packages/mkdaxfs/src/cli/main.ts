@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import "./warm-up.js";
 import { readFileSync } from "node:fs";
 import { CommanderError } from "commander";
 import { BuildError, isSystemError, systemErrorText } from "../errors.js";

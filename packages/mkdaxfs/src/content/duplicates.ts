@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import type { WorkerPool } from "../jobs/pool.js";
 import type { Progress } from "../progress.js";
-import { FINGERPRINT_SIZE, NO_FINGERPRINT } from "../sources/fingerprint.js";
 import type { FileInode } from "../sources/source.js";
+import { FINGERPRINT_SIZE } from "./fingerprint.js";
 import { fingerprintContents, hashContents } from "./hash.js";
 import { partsByCost, piecesIn, stretchesOf, wholeContents } from "./list.js";
 
@@ -22,16 +22,11 @@ export async function findDuplicates(
   pool: WorkerPool,
   report: (progress: Progress) => void,
 ): Promise<Duplicates> {
-  const sameSize = notAlone(files, ({ size }) => size);
-  await takeFingerprints(
-    sameSize.filter(({ fingerprint }) => fingerprint === NO_FINGERPRINT),
-    pool,
+  const sameSize = notAlone(
+    files,
+    Float64Array.from(files, ({ size }) => size),
   );
-  // Files that share this key by chance are hashed in vain, no more.
-  const samePrint = notAlone(
-    sameSize,
-    ({ size, fingerprint }) => (Math.imul(size, 0x9e3779b1) ^ fingerprint) >>> 0,
-  );
+  const samePrint = notAlone(sameSize, await fingerprintsOf(sameSize, pool));
   const hashes = await hashesOf(samePrint, pool, report);
   const holders = new Map<string, FileInode>();
   const duplicates = new Map<FileInode, FileInode>();
@@ -49,15 +44,18 @@ export async function findDuplicates(
   return duplicates;
 }
 
-/** The files that share their key, a safe integer, with another. */
-function notAlone(files: readonly FileInode[], keyOf: (file: FileInode) => number): FileInode[] {
+/** The files that share their key with another. */
+function notAlone(
+  files: readonly FileInode[],
+  keys: Float64Array | Uint32Array,
+): readonly FileInode[] {
   // A sorted column takes a tenth of the memory of a map that counts.
-  const sorted = Float64Array.from(files, (file) => keyOf(file)).sort();
+  const sorted = keys.slice().sort();
   const repeated = new Set<number>();
   for (let i = 1; i < sorted.length; i++) {
     if (sorted[i] === sorted[i - 1]) repeated.add(sorted[i]!);
   }
-  return files.filter((file) => repeated.has(keyOf(file)));
+  return files.filter((_, index) => repeated.has(keys[index]!));
 }
 
 /** SHA-256 of each piece of each content. */
@@ -83,7 +81,11 @@ async function hashesOf(
   return Buffer.concat(parts);
 }
 
-async function takeFingerprints(files: readonly FileInode[], pool: WorkerPool): Promise<void> {
+/**
+ * A checksum of size and first page of each content. Those that share it by chance are hashed in
+ * vain, no more.
+ */
+async function fingerprintsOf(files: readonly FileInode[], pool: WorkerPool): Promise<Uint32Array> {
   const starts = partsByCost(files.length, (index) =>
     Math.min(files[index]!.size, FINGERPRINT_SIZE),
   );
@@ -94,8 +96,9 @@ async function takeFingerprints(files: readonly FileInode[], pool: WorkerPool): 
     inputOf,
     here: (part) => fingerprintContents(inputOf(part)),
   });
-  let index = 0;
-  for (const part of parts) {
-    for (const fingerprint of part) files[index++]!.fingerprint = fingerprint;
-  }
+  const fingerprints = new Uint32Array(files.length);
+  for (const [part, ofPart] of parts.entries()) fingerprints.set(ofPart, starts[part]);
+  for (let i = 0; i < fingerprints.length; i++)
+    fingerprints[i]! ^= Math.imul(files[i]!.size, 0x9e3779b1);
+  return fingerprints;
 }

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readSync } from "node:fs";
 import { FileSequence } from "../host-file.js";
-import { fingerprintOf } from "../sources/fingerprint.js";
+import { fingerprintOf } from "./fingerprint.js";
 import type { ContentList } from "./list.js";
 
 const BUFFER_SIZE = 512 * 1024;

@@ -106,7 +106,7 @@ export function stretchesOf(files: readonly FileInode[]): Stretches {
 const COST_OF_FILE = 32 * 1024;
 
 /** Cost of a part that is worth a task of its own: some milliseconds. */
-const COST_OF_PART = 8 * 1024 * 1024;
+const COST_OF_PART = 4 * 1024 * 1024;
 
 /**
  * Cuts a list into parts of about the same cost.

@@ -1,28 +1,13 @@
 // SPDX-License-Identifier: MIT
-import { availableParallelism } from "node:os";
 import { setImmediate as eventTurn, setTimeout as pause } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
-import { BuildError, isSystemError } from "../errors.js";
-import {
-  claimFirst,
-  type Reply,
-  TASKS,
-  type TaskInput,
-  type TaskName,
-  type TaskOutput,
-} from "./tasks.js";
+import type { Worker } from "node:worker_threads";
+import { BuildError } from "../errors.js";
+import { type Reply, TASKS, type TaskInput, type TaskName, type TaskOutput } from "./tasks.js";
+import { takeThread } from "./threads.js";
 
 interface Waiting {
   readonly resolve: (output: unknown) => void;
   readonly reject: (error: Error) => void;
-}
-
-/** A task that waits for whichever thread is free first. */
-export interface Offer<T extends TaskName> {
-  /** Never settles when the task was taken back. */
-  readonly output: Promise<TaskOutput<T>>;
-  /** Does the task here, if the worker has not begun it. @throws BuildError */
-  readonly takeBack: () => TaskOutput<T> | undefined;
 }
 
 /** A task in parts that any thread can do. */
@@ -30,29 +15,29 @@ export interface SharedTask<T extends TaskName> {
   readonly task: T;
   /** How many parts. */
   readonly count: number;
-  /** Makes the input of a part when its turn comes, for the worker of that index. */
-  readonly inputOf: (part: number, worker: number) => TaskInput<T>;
+  /** Makes the input of a part when its turn comes. */
+  readonly inputOf: (part: number) => TaskInput<T>;
   /** How this thread does a part. */
   readonly here: (part: number) => TaskOutput<T>;
-  /**
-   * What this thread does before it takes a part, and while only workers have one; tells whether
-   * there was anything to do.
-   */
-  readonly meanwhile?: () => boolean;
+  /** What this thread does first, while the workers have begun. */
+  readonly first?: () => void;
   /** Hears of each part that is done, by whomever. */
   readonly finished?: (part: number) => void;
 }
 
-/** Parts that wait in the worker, so that it need not wait for this thread. */
-const QUEUED_IN_WORKER = 4;
-
-/** Threads that are worth having; a build is bound by the one that writes. */
-const JOBS_DEFAULT_MAX = 4;
-
-/** How many threads a build uses unless it is told. */
-export function defaultJobs(): number {
-  return Math.min(availableParallelism(), JOBS_DEFAULT_MAX);
+/** A task in parts that come to light while others are done. */
+export interface GrowingTask<T extends TaskName> {
+  readonly task: T;
+  /** The input of the next part, undefined while there is none. */
+  readonly next: () => TaskInput<T> | undefined;
 }
+
+/** Parts that wait in the worker, so that it need not wait for this thread. */
+const QUEUED_IN_WORKER = 3;
+/** The same where this thread does something else first. */
+const QUEUED_AT_FIRST = 12;
+/** The same where parts come to light: one that waits in a worker can't be done by another thread. */
+const QUEUED_WHILE_GROWING = 2;
 
 /** Worker threads that take tasks while this thread does others. */
 export class WorkerPool {
@@ -72,34 +57,14 @@ export class WorkerPool {
     jobs: number,
     private readonly signal: AbortSignal,
   ) {
-    this.workers = Array.from({ length: jobs - 1 }, () => this.newWorker()).filter(
+    this.workers = Array.from({ length: jobs - 1 }, takeThread).filter(
       (worker) => worker !== undefined,
     );
-  }
-
-  /** A thread, undefined where the system gives none: then others do its work. */
-  private newWorker(): Worker | undefined {
-    let worker: Worker;
-    try {
-      // It holds little at a time; a large young generation would only cost memory.
-      worker = new Worker(new URL("./worker.cjs", import.meta.url), {
-        resourceLimits: { maxYoungGenerationSizeMb: 4 },
-      });
-    } catch (error) {
-      if (isSystemError(error) || (error instanceof Error && /EAGAIN|ENOMEM/.test(error.message))) {
-        return undefined;
-      }
-      throw error;
+    for (const worker of this.workers) {
+      worker.on("message", (reply: Reply) => this.settle(reply));
+      worker.on("error", (error) => this.fail(error));
+      worker.on("exit", () => this.fail(new Error("a worker thread ended early")));
     }
-    worker.on("message", (reply: Reply) => this.settle(reply));
-    worker.on("error", (error) => this.fail(error));
-    worker.on("exit", () => this.fail(new Error("a worker thread ended early")));
-    return worker;
-  }
-
-  /** Workers there are besides this thread. */
-  get workerCount(): number {
-    return this.workers.length;
   }
 
   /** Has a worker do a task. @throws BuildError for what the user can mend. */
@@ -107,18 +72,16 @@ export class WorkerPool {
     worker: Worker,
     task: T,
     input: TaskInput<T>,
-    claim?: Int32Array,
-  ): { readonly id: number; readonly output: Promise<TaskOutput<T>> } {
-    const id = ++this.lastId;
-    const output = new Promise<TaskOutput<T>>((resolve, reject) => {
+  ): Promise<TaskOutput<T>> {
+    return new Promise<TaskOutput<T>>((resolve, reject) => {
       if (this.failure !== undefined) {
         reject(this.failure);
         return;
       }
+      const id = ++this.lastId;
       this.waiting.set(id, { resolve: resolve as (output: unknown) => void, reject });
-      worker.postMessage({ id, task, input, claim });
+      worker.postMessage({ id, task, input });
     });
-    return { id, output };
   }
 
   /**
@@ -128,20 +91,23 @@ export class WorkerPool {
    * @throws BuildError for what the user can mend; the reason of the signal when it is aborted.
    */
   async runShared<T extends TaskName>(shared: SharedTask<T>): Promise<TaskOutput<T>[]> {
-    const { task, count, inputOf, here, meanwhile, finished } = shared;
+    const { task, count, inputOf, here, first, finished } = shared;
     const outputs = new Array<TaskOutput<T>>(count);
     const inWorkers = new Set<Promise<void>>();
     let front = 0;
     let back = count;
     let failure: { readonly error: unknown } | undefined;
-    const handOver = (worker: Worker, index: number) => {
+    const handOver = (worker: Worker, queue: { length: number }) => {
       const part = --back;
-      const done = this.run(worker, task, inputOf(part, index)).output.then(
+      queue.length++;
+      const done = this.run(worker, task, inputOf(part)).then(
         (output) => {
           outputs[part] = output;
           finished?.(part);
           inWorkers.delete(done);
-          if (front < back && failure === undefined) handOver(worker, index);
+          queue.length--;
+          const goesOn = front < back && failure === undefined;
+          if (goesOn && queue.length < QUEUED_IN_WORKER) handOver(worker, queue);
         },
         (error: unknown) => {
           failure ??= { error };
@@ -150,22 +116,23 @@ export class WorkerPool {
       );
       inWorkers.add(done);
     };
-    for (let queued = 0; queued < QUEUED_IN_WORKER; queued++) {
-      for (const [index, worker] of this.workers.entries()) {
-        if (front < back) handOver(worker, index);
-      }
+    // No more than the share of each, so that a few parts are not all left to one.
+    const share = Math.ceil(count / (this.workers.length + 1));
+    const ahead = Math.min(share, first === undefined ? QUEUED_IN_WORKER : QUEUED_AT_FIRST);
+    for (const worker of this.workers) {
+      const queue = { length: 0 };
+      while (queue.length < ahead && front < back) handOver(worker, queue);
     }
+    first?.();
     while (front < back && failure === undefined) {
-      if (!meanwhile?.()) {
-        const part = front++;
-        outputs[part] = here(part);
-        finished?.(part);
-      }
+      const part = front++;
+      outputs[part] = here(part);
+      finished?.(part);
       await eventTurn();
       this.signal.throwIfAborted();
     }
     while (inWorkers.size > 0 && failure === undefined) {
-      await (meanwhile?.() ? eventTurn() : Promise.race([...inWorkers, pause(1)]));
+      await Promise.race([...inWorkers, pause(1)]);
       this.signal.throwIfAborted();
     }
     if (failure !== undefined) throw failure.error;
@@ -173,28 +140,53 @@ export class WorkerPool {
   }
 
   /**
-   * Lets a worker do a task unless this thread gets to it first.
-   * @returns a promise of the output, and how to take the task back
+   * Does the parts of a task here and in the workers, and gives the output of each as it is done, in
+   * any order. The caller may bring further parts to light before it asks for the next output.
+   * @throws BuildError for what the user can mend; the reason of the signal when it is aborted.
    */
-  offer<T extends TaskName>(task: T, input: TaskInput<T>): Offer<T> {
-    const claim = new Int32Array(new SharedArrayBuffer(4));
-    const doHere = () => TASKS[task](input as never) as TaskOutput<T>;
-    const worker = this.workers[this.lastId % Math.max(1, this.workers.length)];
-    if (worker === undefined) {
-      return {
-        output: new Promise(() => {}),
-        takeBack: () => (claimFirst(claim) ? doHere() : undefined),
-      };
-    }
-    const { id, output } = this.run(worker, task, input, claim);
-    // Whoever waits for it hears of a failure; after another failure nobody does.
-    output.catch(() => {});
-    const takeBack = () => {
-      if (!claimFirst(claim)) return undefined;
-      this.waiting.delete(id);
-      return doHere();
+  async *runGrowing<T extends TaskName>({
+    task,
+    next,
+  }: GrowingTask<T>): AsyncGenerator<TaskOutput<T>> {
+    const done: TaskOutput<T>[] = [];
+    const queued = this.workers.map(() => 0);
+    let failure: { readonly error: unknown } | undefined;
+    let wake = () => {};
+    const handOver = (worker: Worker, index: number, input: TaskInput<T>) => {
+      queued[index]!++;
+      this.run(worker, task, input)
+        .then(
+          (output) => void done.push(output),
+          (error: unknown) => {
+            failure ??= { error };
+          },
+        )
+        .finally(() => {
+          queued[index]!--;
+          wake();
+        });
     };
-    return { output, takeBack };
+    for (;;) {
+      const own = next();
+      for (let depth = 0; depth < QUEUED_WHILE_GROWING; depth++) {
+        for (const [index, worker] of this.workers.entries()) {
+          const input = queued[index]! <= depth ? next() : undefined;
+          if (input !== undefined) handOver(worker, index, input);
+        }
+      }
+      if (own !== undefined) {
+        done.push(TASKS[task](own as never) as TaskOutput<T>);
+      } else if (done.length === 0) {
+        if (queued.every((count) => count === 0)) return;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      await eventTurn();
+      this.signal.throwIfAborted();
+      if (failure !== undefined) throw failure.error;
+      yield* done.splice(0);
+    }
   }
 
   async close(): Promise<void> {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { parentPort } from "node:worker_threads";
 import { BuildError } from "../errors.js";
-import { claimFirst, type Reply, type Request, TASKS } from "./tasks.js";
+import { type Reply, type Request, TASKS } from "./tasks.js";
 
-parentPort?.on("message", ({ id, task, input, claim }: Request) => {
-  if (claim !== undefined && !claimFirst(claim)) return;
+parentPort?.on("message", ({ id, task, input }: Request) => {
   let reply: Reply;
   try {
     reply = { id, output: TASKS[task](input as never) };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { type FileHandle, open } from "node:fs/promises";
+import { promises } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
 import { type ByteString, byteStringOf } from "@daxfs/format";
 import { BuildError, described } from "../errors.js";
 import { fsPath, type HostPath, shown } from "../host-path.js";
@@ -130,7 +131,7 @@ export async function* fileStream(
   size: number,
 ): AsyncGenerator<Uint8Array> {
   const failure = (error: unknown) => described(() => `cannot read ${shown(path)}`, error);
-  const file = await open(fsPath(path), "r").catch((error) => {
+  const file = await promises.open(fsPath(path), "r").catch((error) => {
     throw failure(error);
   });
   const end = offset + size;

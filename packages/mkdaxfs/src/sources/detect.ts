@@ -31,7 +31,6 @@ import { mayHoldImage, openImageFiles } from "./image/open-files.js";
 import type { Source } from "./source.js";
 import { looksLikeTar } from "./tar/header.js";
 import { TarSource } from "./tar/tar-source.js";
-import { ZipSource } from "./zip.js";
 
 /** Bytes at the start of an archive that tell what it is. */
 const START_SIZE = 256 * 1024;
@@ -128,7 +127,7 @@ async function openFile(
   const start = startOf(path);
   if (isZip(start)) {
     refuseChoice(description, choice);
-    return { sources: [new ZipSource({ description, path, context })] };
+    return openZip(description, path, context);
   }
   const compression = detectCompression(start);
   const file: FileInput = { kind: "file", path, offset: 0, size };
@@ -142,6 +141,16 @@ async function openFile(
   }
   refuseChoice(description, choice);
   return { sources: [tarball(description, file, context)] };
+}
+
+async function openZip(
+  description: string,
+  path: HostPath,
+  context: SourceContext,
+): Promise<OpenedPath> {
+  // Loaded when there is one: most builds have none.
+  const { ZipSource } = await import("./zip.js");
+  return { sources: [new ZipSource({ description, path, context })] };
 }
 
 /** @throws BuildError when an archive would be replaced by what is made of it. */
@@ -176,7 +185,7 @@ async function openOneWay(
       refuseChoice(description, choice);
       // The list of what is in a zip archive lies at its end.
       const { path } = await spooled(raw.stream, description, context);
-      return { sources: [new ZipSource({ description, path, context })] };
+      return await openZip(description, path, context);
     }
     const compression = detectCompression(raw.first);
     const tar = await withFirstBytes(

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, FILE_TYPE, type Xattr } from "@daxfs/format";
 import { type HostPath, joined } from "../host-path.js";
-import { NO_FINGERPRINT } from "./fingerprint.js";
 
 /**
  * Bytes that contents may take together: 64 TiB, far below where numbers lose their units, and
@@ -78,8 +77,6 @@ export class FileInode {
   links = 0;
   /** Number of the source that last gave it a name. */
   layer = 0;
-  /** Of a regular file's content, see fingerprint.ts; a source may leave it to whoever needs it. */
-  fingerprint: number = NO_FINGERPRINT;
   xattrs: readonly Xattr[] = NO_XATTRS;
 
   constructor(

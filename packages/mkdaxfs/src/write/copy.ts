@@ -23,17 +23,20 @@ export const WINDOW_SIZE = 512 * 1024;
 export const WINDOW_BUFFER_SIZE = WINDOW_SIZE + BLOCK_SIZE;
 const ZERO_BLOCK = new Uint8Array(BLOCK_SIZE);
 
+/** The windows of all sinks of a thread: a sink has written one before another begins. */
+let windowMemory: Uint8Array | undefined;
+
 /** A sink that writes to a file, and leaves zero blocks as holes. */
 export class FileSink implements Sink {
-  private readonly window = new Uint8Array(WINDOW_BUFFER_SIZE);
-
+  /** @param path what the file is called in messages */
   constructor(
     private readonly descriptor: number,
     private readonly path: HostPath,
   ) {}
 
   buffer(): Uint8Array {
-    return this.window;
+    windowMemory ??= Buffer.allocUnsafeSlow(WINDOW_BUFFER_SIZE);
+    return windowMemory;
   }
 
   write(bytes: Uint8Array, offset: number): void {
@@ -158,8 +161,7 @@ class Window {
   /** Fills the last block with zeros. */
   pad(): void {
     const end = Math.ceil(this.used / BLOCK_SIZE) * BLOCK_SIZE;
-    // Not fill(), which takes shared memory a byte at a time.
-    this.buffer?.set(ZERO_BLOCK.subarray(0, end - this.used), this.used);
+    this.buffer?.fill(0, this.used, end);
     this.used = end;
   }
 

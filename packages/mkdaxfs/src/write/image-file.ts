@@ -23,9 +23,9 @@ import {
   encodeSuperblock,
   encodeTargets,
   type Identity,
+  type Metadata,
 } from "./metadata.js";
 import { bytesOfPart, partOf, piecesOf } from "./pieces.js";
-import { DrainingSink, RingDrains, windowRing } from "./window-ring.js";
 
 export interface WriteOptions {
   readonly identity: Identity;
@@ -109,34 +109,32 @@ async function fill(
 ): Promise<WrittenImage> {
   const sink = new FileSink(descriptor, output);
   const pieces = piecesOf(plan);
-  const rings = Array.from({ length: pool.workerCount }, windowRing);
-  const drains = new RingDrains(rings, sink);
-  const own = new DrainingSink(sink, drains);
+  const targets = encodeTargets(plan);
+  let metadata = undefined as Metadata | undefined;
   let copied = 0;
   const parts = await pool.runShared({
     task: "copy",
     count: pieces.parts.length - 1,
-    inputOf: (part, worker) => ({ ...partOf(pieces, part), ring: rings[worker]! }),
+    inputOf: (part) => ({ ...partOf(pieces, part), image: partial, output }),
+    first: () => {
+      metadata = encodeMetadata(plan, (bytes, offset) => sink.write(bytes, offset));
+      sink.write(targets, plan.dataOffset);
+    },
     here: (part) => {
       const { pieces: contents, offsets } = partOf(pieces, part);
-      return streamPieces(contents, offsets, own);
+      return streamPieces(contents, offsets, sink);
     },
-    meanwhile: () => drains.drain(),
     finished: (part) => {
       copied += bytesOfPart(pieces, part);
       report({ stage: "copy", done: copied, total: pieces.bytes });
     },
   });
-  while (drains.drain());
   const sums = new Uint32Array(pieces.offsets.length);
   for (const [part, ofPart] of parts.entries()) sums.set(ofPart, pieces.parts[part]!);
 
-  const metadata = encodeMetadata(plan, (bytes, offset) => sink.write(bytes, offset));
-  const targets = encodeTargets(plan);
-  sink.write(targets, plan.dataOffset);
-  const uuid = identity.uuid ?? contentUuid(metadata, targets, sums, identity);
+  const uuid = identity.uuid ?? contentUuid(metadata!, targets, sums, identity);
   const dataDigest = digest ? await digestOf(plan, partial, pool) : undefined;
-  sink.write(encodeSuperblock(plan, metadata, uuid, identity, dataDigest), 0);
+  sink.write(encodeSuperblock(plan, metadata!, uuid, identity, dataDigest), 0);
   return { uuid, digest: dataDigest };
 }
 
