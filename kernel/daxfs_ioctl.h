@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR MIT */
+/* SPDX-License-Identifier: ((GPL-2.0-only WITH Linux-syscall-note) OR MIT) */
 /*
  * ioctl(2) on any file or directory of a daxfs mount. Both need CAP_SYS_ADMIN:
  * they give away the memory itself.

@@ -43,12 +43,11 @@ describe("the repository", () => {
     for (const file of files) {
       const head = (await readFile(join(root, file), "utf8")).split("\n").slice(0, 3).join("\n");
       const licence = /SPDX-License-Identifier: (.+?)(?: \*\/)?$/m.exec(head)?.[1];
-      const expected =
-        file === "kernel/daxfs_format.h"
-          ? "((GPL-2.0-only WITH Linux-syscall-note) OR MIT)"
-          : /\.[ch]$|^kernel\//.test(file)
-            ? "GPL-2.0-only"
-            : "MIT";
+      const expected = /^kernel\/daxfs_(format|ioctl)\.h$/.test(file)
+        ? "((GPL-2.0-only WITH Linux-syscall-note) OR MIT)"
+        : /\.[ch]$|^kernel\//.test(file)
+          ? "GPL-2.0-only"
+          : "MIT";
       if (licence !== expected) bare.push(`${file}: ${licence}`);
     }
     expect(bare).toEqual([]);

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+// What a mount can do beyond reading: options, shared superblocks, struct pages, validation, ioctls,
+// tracepoints, lockdown.
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type GuestResult, runGuest } from "@daxfs/qemu";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  buildDaxfs,
+  buildImage,
+  compileHelper,
+  guestValue,
+  type HelperCheck,
+  helperChecks,
+  hostScript,
+  reasonToSkip,
+  removeDirectory,
+  workDirectory,
+} from "../support/environment.js";
+
+const reason = await reasonToSkip();
+if (reason !== undefined) console.warn(`tests/guest/features is left out: ${reason}`);
+
+const SIZE = 64 * 1024 * 1024;
+/** The kernel's DAX mark of 6.1 keeps huge entries from pages that can be pinned for long. */
+const MOST_SMALL = SIZE / 4096 / 16;
+const MOST_HUGE = 40;
+
+const FEATURES = "checksums dmabuf links mtime pages phys sorted validate xattrs";
+
+/** Runs a mount that must fail, and sends the last message of the kernel. */
+const REFUSALS: Readonly<Record<string, { options: string; message: RegExp }>> = {
+  "size in a unit that there is not": { options: "phys=$P,size=1X", message: /'size'.*256M/ },
+  "a unit alone": { options: "phys=$P,size=K", message: /'size'/ },
+  "a size that overflows by its unit": {
+    options: "phys=$P,size=0x100000000000000T",
+    message: /'size'/,
+  },
+  "no size, and no image": { options: "phys=$(($P + 0x200000))", message: /magic/ },
+  "no size, in System RAM": { options: "phys=0x10000000", message: /System RAM/ },
+  "pages for an odd size": { options: "phys=$P,size=$(($S + 4096)),pages", message: /pages.*2 MiB/ },
+  "pages for an odd address": { options: "phys=$(($P + 4096)),size=2M,pages", message: /2 MiB/ },
+  "pages that another mount has": {
+    options: "phys=$(($P + 0x200000)),size=2M,pages",
+    message: /another driver or mount/,
+  },
+  "a broken tree, validated": {
+    options: "phys=$IMAGE1_PHYS,validate",
+    message: /not a valid image.*inode \d+: .*expected/,
+  },
+};
+
+function script(): string {
+  const refusals = Object.entries(REFUSALS)
+    .filter(([name]) => name !== "pages that another mount has")
+    .map(([name, { options }]) => `refused "${name}" "${options}"`)
+    .join("\n");
+  return `
+P=$IMAGE0_PHYS S=$IMAGE0_SIZE
+mkdir -p /mnt /second
+options() { grep " $1 daxfs " /proc/mounts | cut -d' ' -f4; }
+last() { dmesg | grep daxfs | tail -1; }
+refused() {
+  mount -t daxfs -o "$2" none /second 2>/dev/null && umount /second && { value "$1" mounted; return; }
+  value "$1" "$(last)"
+}
+${refusals}
+value features "$(echo $(ls /sys/fs/daxfs/features))"
+value feature "$(cat /sys/fs/daxfs/features/dmabuf)"
+
+mount -t daxfs -o phys=$P none /mnt || exit 1
+value "options without size" "$(options /mnt)"
+feature_checks file $P >/tmp/file; attach file /tmp/file
+feature_checks pages default $1 >/tmp/default; attach "pages default" /tmp/default
+refused "pages that another mount has" "${REFUSALS["pages that another mount has"]?.options}"
+
+# The same memory, named otherwise.
+mount -t daxfs -o phys=$(($P)),size=1M,nopages,validate none /second || exit 2
+value "message of the second mount" "$(dmesg | grep daxfs | grep mounted | tail -1)"
+value "message of validation" "$(dmesg | grep validated)"
+value "devices" "$(stat -c %d /mnt /second | uniq | wc -l)"
+value "options of the second mount" "$(options /second)"
+umount /second
+mount -o remount,size=1M /mnt && exit 3
+value "message of remount" "$(last)"
+umount /mnt
+
+mount -t daxfs -o phys=$IMAGE1_PHYS none /mnt || exit 4
+value "broken but mounted" "$(ls /mnt | wc -l)"
+mount -o remount,validate /mnt && exit 5
+value "message of validation on remount" "$(last)"
+umount /mnt
+
+# An odd size, and units.
+mount -t daxfs -o phys=$(($P / 1024))k,size=$(($S / 1024 + 4))K none /mnt || exit 6
+value "options of an odd size" "$(options /mnt)"
+umount /mnt
+
+mount -t daxfs -o phys=$P,nopages none /mnt || exit 7
+value "options of nopages" "$(options /mnt)"
+feature_checks pages nopages ${MOST_SMALL} >/tmp/nopages; attach "pages nopages" /tmp/nopages
+umount /mnt
+
+mount -t daxfs -o phys=$P,pages none /mnt || exit 8
+value "options of pages" "$(options /mnt)"
+feature_checks pages pages $2 >/tmp/pages; attach "pages pages" /tmp/pages
+
+mount -t tracefs tracefs /sys/kernel/tracing
+echo 1 >/sys/kernel/tracing/events/daxfs/enable
+echo 2 >/proc/sys/vm/drop_caches
+feature_checks pages default ${MOST_SMALL} >/dev/null; ls /mnt/no-such-name 2>/dev/null
+echo 0 >/sys/kernel/tracing/events/daxfs/enable
+grep 'daxfs_' /sys/kernel/tracing/trace >/tmp/trace
+value "a lookup" "$(grep 'daxfs_lookup.*name large' /tmp/trace | head -1)"
+value "a failed lookup" "$(grep 'daxfs_lookup.*name no-such-name' /tmp/trace | head -1)"
+value "a fault" "$(grep daxfs_fault /tmp/trace | head -1)"
+
+feature_checks pin >/tmp/pin; attach pin /tmp/pin
+mount -t daxfs -o phys=$P,pages none /mnt && umount /mnt || exit 9
+
+mount -t securityfs securityfs /sys/kernel/security
+echo integrity >/sys/kernel/security/lockdown || exit 10
+refused lockdown "phys=$P"
+exit 0
+`;
+}
+
+describe.skipIf(reason !== undefined)("a mount", () => {
+  let directory: string;
+  let result: GuestResult;
+  const value = (name: string) => guestValue(result, name);
+  const failed = (name: string) => helperChecks(result, name).filter(({ passed }) => !passed);
+
+  afterAll(() => removeDirectory(directory));
+
+  beforeAll(async () => {
+    directory = await workDirectory("features");
+    const tree = join(directory, "tree");
+    await mkdir(join(tree, "directory"), { recursive: true });
+    const pattern = await compileHelper("pattern", directory);
+    const helper = await compileHelper("feature_checks", directory);
+    await hostScript('"$1" "$2" >"$3"', pattern, String(SIZE), join(tree, "large"));
+    await writeFile(join(tree, "directory/inside"), "content");
+    await writeFile(join(tree, "directory/lost"), "content");
+    const image = await buildImage(tree, join(directory, "tree.daxfs"));
+    const broken = join(directory, "broken.daxfs");
+    await writeFile(broken, await withLostEntry(join(tree, "directory"), directory));
+
+    const { kernel, module } = await buildDaxfs();
+    const huge = kernel.flavour === "6.1" ? MOST_SMALL : MOST_HUGE;
+    result = await runGuest({
+      kernel,
+      modules: [module],
+      kernelModules: ["brd"],
+      images: [{ path: image }, { path: broken }],
+      programs: [helper],
+      name: "features",
+      script: `set -- ${MOST_HUGE} ${huge}\n${script()}`,
+    });
+    console.info(`the guest took ${Math.round(result.durationSeconds)} s`);
+  });
+
+  it("comes to its end", () => {
+    expect(result.exitStatus).toBe(0);
+  });
+
+  it.each(Object.entries(REFUSALS))("is refused for %s", (name, { message }) => {
+    expect(value(name)).toMatch(message);
+    expect(value(name)).toMatch(/daxfs/);
+  });
+
+  it("finds the size, and takes units", () => {
+    expect(value("options without size")).toMatch(/,phys=0x40000000,size=0x4[0-9a-f]00000$/);
+    expect(value("options of an odd size")).toMatch(/,phys=0x40000000,size=0x4[0-9a-f]+,nopages$/);
+  });
+
+  it("tells what the module can do", () => {
+    expect(value("features")).toBe(FEATURES);
+    expect(value("feature")).toBe("supported");
+  });
+
+  it("shares the superblock with others of the same memory, and says what stays", () => {
+    expect(value("devices")).toBe("1");
+    expect(value("message of the second mount")).toMatch(/mounted with another size.*stays/);
+    expect(value("options of the second mount")).toBe(value("options without size"));
+    expect(value("message of validation")).toMatch(/validated \d+ inodes in \d+ us/);
+    expect(value("message of remount")).toMatch(/size can't change on remount/);
+  });
+
+  it("works without validation where an entry is lost, and not with it", () => {
+    expect(value("broken but mounted")).toBe("1");
+    expect(value("message of validation on remount")).toMatch(/not a valid image.*inode/);
+  });
+
+  it("reads and describes a file", () => {
+    expect(failed("file")).toEqual([]);
+  });
+
+  it.each(["default", "nopages", "pages"])("gives mappings what %s promises", (mode) => {
+    expect(failed(`pages ${mode}`)).toEqual([]);
+    console.info(faultCounts(mode, helperChecks(result, `pages ${mode}`)));
+  });
+
+  it("says whether it has struct pages", () => {
+    expect(value("options of nopages")).toMatch(/,nopages$/);
+    expect(value("options of pages")).toMatch(/,pages$/);
+  });
+
+  it("keeps pages that are pinned when it ends", () => {
+    expect(failed("pin")).toEqual([]);
+  });
+
+  it("traces lookups and faults", () => {
+    expect(value("a lookup")).toMatch(/dev 0:\d+ dir 1 name large ino [1-9]\d* error 0/);
+    expect(value("a failed lookup")).toMatch(/name no-such-name ino 0 error -2/);
+    expect(value("a fault")).toMatch(
+      /ino \d+ address 0x[0-9a-f]+ page \d+ size (4096|2097152) read/,
+    );
+  });
+
+  it("is refused under lockdown", () => {
+    expect(value("lockdown")).toMatch(/phys= is refused by the kernel's lockdown/);
+  });
+});
+
+function faultCounts(mode: string, checks: readonly HelperCheck[]): string {
+  const counts = checks.filter(({ name }) => name === "faults of 64 MiB");
+  return `faults of 64 MiB, ${mode}: ${counts.map(({ detail }) => detail).join(", ")}`;
+}
+
+/** An image of a directory of two files of which the directory lists the first alone. */
+async function withLostEntry(tree: string, work: string): Promise<Buffer> {
+  const path = await buildImage(tree, join(work, "whole.daxfs"));
+  const image = await readFile(path);
+  const root = 4096;
+  const flags = image.readUInt32LE(8);
+  // Without CHECKSUMS, whose sum would be what is found.
+  image.writeUInt32LE(flags & ~16, 8);
+  expect(image.readBigUInt64LE(root + 16)).toBe(128n);
+  image.writeBigUInt64LE(64n, root + 16);
+  return image;
+}
