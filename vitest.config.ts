@@ -8,8 +8,17 @@ const alias = {
   "@daxfs/qemu": source("tools/qemu/src/index.ts"),
 };
 
-// Three projects, so that each can be run alone: `unit` needs Node only, `system` needs Debian's
-// tools and root, `guest` boots virtual machines.
+const guests = {
+  testTimeout: 900_000,
+  hookTimeout: 900_000,
+  // A guest keeps one processor busy, and takes one or two GiB of memory.
+  maxWorkers: 2,
+  // Projects of different maxWorkers can't run together.
+  sequence: { groupOrder: 1 },
+};
+
+// Projects, so that each can be run alone: `unit` needs Node only, `system` needs Debian's tools and
+// root, `qemu` and `guest` boot virtual machines, `guest` with the kernel that DAXFS_KERNEL names.
 export default defineConfig({
   resolve: { alias },
   test: {
@@ -24,13 +33,11 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: {
-          name: "guest",
-          include: ["tools/qemu/test/**/*.test.ts", "tests/guest/**/*.test.ts"],
-          testTimeout: 900_000,
-          hookTimeout: 900_000,
-          fileParallelism: false,
-        },
+        test: { name: "qemu", include: ["tools/qemu/test/**/*.test.ts"], ...guests },
+      },
+      {
+        extends: true,
+        test: { name: "guest", include: ["tests/guest/**/*.test.ts"], ...guests },
       },
     ],
   },

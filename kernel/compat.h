@@ -169,6 +169,17 @@ static inline vm_fault_t daxfs_insert_pfn_pmd(struct vm_fault *vmf,
  */
 #define DAXFS_PAGES_WANT_MIXEDMAP DAXFS_KERNEL_BEFORE(6, 17)
 
+/*
+ * The order of the folios that memremap_pages() is to make. A huge entry wants
+ * a whole one since 6.17. Before, single pages do; and folios would be left half
+ * made in a section that has System RAM as well: "Bad page map" on 6.12.
+ */
+#if DAXFS_KERNEL_BEFORE(6, 17)
+#define DAXFS_PAGEMAP_ORDER 0
+#else
+#define DAXFS_PAGEMAP_ORDER (PMD_SHIFT - PAGE_SHIFT)
+#endif
+
 /* Maps a page of memory that memremap_pages() gave struct pages. */
 static inline vm_fault_t daxfs_insert_page(struct vm_area_struct *vma,
 					   unsigned long address,

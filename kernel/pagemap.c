@@ -19,7 +19,7 @@ static struct workqueue_struct *daxfs_workqueue;
 #define DAXFS_PIN_INTERVAL (HZ / 10)
 
 /**
- * struct daxfs_pagemap - struct pages of a region, as folios of 2 MiB
+ * struct daxfs_pagemap - struct pages of a region
  * @map: what the kernel knows of them
  * @release: gives them back when the last pin is gone
  */
@@ -27,6 +27,9 @@ struct daxfs_pagemap {
 	struct dev_pagemap map;
 	struct delayed_work release;
 };
+
+/* Bytes of memory that share one reference count. */
+#define DAXFS_FOLIO_SIZE (PAGE_SIZE << DAXFS_PAGEMAP_ORDER)
 
 /*
  * A pin outlives the mapping it was taken from, and the mount: a page in a
@@ -38,12 +41,31 @@ static bool daxfs_pagemap_is_pinned(const struct daxfs_pagemap *pagemap)
 	const struct range *range = &pagemap->map.range;
 	u64 at;
 
-	for (at = range->start; at < range->end; at += SZ_2M) {
+	for (at = range->start; at < range->end; at += DAXFS_FOLIO_SIZE) {
 		if (page_count(pfn_to_page(PHYS_PFN(at))) > 1)
 			return true;
-		cond_resched();
+		if (IS_ALIGNED(at, SZ_2M))
+			cond_resched();
 	}
 	return false;
+}
+
+/* Whether all of a folio belongs to it; some kernels leave the end out. */
+static bool daxfs_pagemap_is_whole(const struct daxfs_pagemap *pagemap)
+{
+	const struct range *range = &pagemap->map.range;
+	u64 at;
+
+	for (at = range->start; at < range->end; at += DAXFS_FOLIO_SIZE) {
+		const u64 last = at + DAXFS_FOLIO_SIZE - PAGE_SIZE;
+
+		if (compound_head(pfn_to_page(PHYS_PFN(last))) !=
+		    pfn_to_page(PHYS_PFN(at)))
+			return false;
+		if (IS_ALIGNED(at, SZ_2M))
+			cond_resched();
+	}
+	return true;
 }
 
 static void daxfs_pagemap_free(struct daxfs_pagemap *pagemap)
@@ -112,12 +134,15 @@ struct daxfs_pagemap *daxfs_pagemap_create(phys_addr_t phys, u64 size,
 	pagemap->map.type = MEMORY_DEVICE_GENERIC;
 	pagemap->map.range = (struct range){ phys, phys + size - 1 };
 	pagemap->map.nr_range = 1;
-	/* Folios that a huge entry can map, whose tails cost next to nothing. */
-	pagemap->map.vmemmap_shift = PMD_SHIFT - PAGE_SHIFT;
+	pagemap->map.vmemmap_shift = DAXFS_PAGEMAP_ORDER;
 	mapped = memremap_pages(&pagemap->map, NUMA_NO_NODE);
 	if (IS_ERR(mapped)) {
 		kfree(pagemap);
 		return ERR_CAST(mapped);
+	}
+	if (!daxfs_pagemap_is_whole(pagemap)) {
+		daxfs_pagemap_free(pagemap);
+		return ERR_PTR(-EOPNOTSUPP);
 	}
 	*address = mapped;
 	return pagemap;

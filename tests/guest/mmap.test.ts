@@ -2,8 +2,9 @@
 // Mappings of files: content, copies on write, ends, faults, threads, and the end of the mount.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type GuestResult, runGuest } from "@daxfs/qemu";
+import type { GuestResult } from "@daxfs/qemu";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runDaxfsGuest } from "../support/backing.js";
 import {
   buildDaxfs,
   buildImage,
@@ -28,9 +29,19 @@ const SIZES = [
 const DUMPED = SIZES.filter((size) => size > 0);
 const KINDS = ["shared", "private", "written"];
 
+/**
+ * Since 6.4, mremap(2) grows a mapping into the room behind it only by merging, which it never does
+ * with VM_MIXEDMAP, and it fails then instead of moving it. Since 6.17 pages can be mapped without.
+ */
+const NO_GROWTH_IN_PLACE = ["shared", "private"].map(
+  (kind) => `mremap grows a ${kind} mapping in its place: ENOMEM, expected 0`,
+);
+
 let result: GuestResult;
 let checks: HelperCheck[];
 let digests: Map<number, string>;
+/** What fails because of the kernel. */
+let differences: string[];
 
 describe.skipIf(reason !== undefined)("a mapping", () => {
   let directory: string;
@@ -54,6 +65,7 @@ describe.skipIf(reason !== undefined)("a mapping", () => {
     const aligned = await buildImage(tree, join(directory, "aligned.daxfs"));
 
     const { kernel, module } = await buildDaxfs();
+    differences = kernel.release.startsWith("6.12.") ? NO_GROWTH_IN_PLACE : [];
     const dumps = DUMPED.flatMap((size) =>
       KINDS.map(
         (kind) =>
@@ -61,13 +73,13 @@ describe.skipIf(reason !== undefined)("a mapping", () => {
       ),
     ).join("\n");
     const onImage = (index: number) => `
-mount -t daxfs -o phys=$IMAGE${index}_PHYS,size=$IMAGE${index}_SIZE none /mnt || exit 1
+mount_image ${index} /mnt || exit 1
 ${index === 0 ? dumps : ""}
 mmap_checks >/tmp/checks 2>&1
 attach "checks ${index}" /tmp/checks
 # It has unmounted the image at its end.
 mountpoint -q /mnt && exit 2`;
-    result = await runGuest({
+    result = await runDaxfsGuest({
       kernel,
       modules: [module],
       images: [{ path: image }, { path: aligned }],
@@ -96,13 +108,13 @@ rmmod daxfs || exit 3
   });
 
   it("keeps to what mmap(2) promises", () => {
-    expect(failures(checks)).toEqual([]);
+    expect(failures(checks)).toEqual(differences);
     expect(checks.length).toBeGreaterThan(130);
   });
 
   it("does so in an image for huge mappings, too", () => {
     const aligned = helperChecks(result, "checks 1");
-    expect(failures(aligned)).toEqual([]);
+    expect(failures(aligned)).toEqual(differences);
     expect(aligned.map(({ name }) => name)).toEqual(checks.map(({ name }) => name));
   });
 

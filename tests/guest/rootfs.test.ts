@@ -2,8 +2,9 @@
 // A whole Debian system, and one of everything else, are the same in the image as on the disk.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type GuestResult, runGuest } from "@daxfs/qemu";
+import type { GuestResult } from "@daxfs/qemu";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runDaxfsGuest } from "../support/backing.js";
 import { DECORATION, decorate } from "../support/decoration.js";
 import {
   buildDaxfs,
@@ -129,7 +130,7 @@ describe.skipIf(reason !== undefined)("a Debian system in memory", () => {
 
     const { kernel, module } = await buildDaxfs();
     const PROGRAMS = `/mnt/${DECORATION}/programs`;
-    result = await runGuest({
+    result = await runDaxfsGuest({
       kernel,
       modules: [module],
       images: [{ path: image }, { path: changedImage }],
@@ -139,8 +140,8 @@ describe.skipIf(reason !== undefined)("a Debian system in memory", () => {
       timeoutSeconds: 600,
       script: `
 mkdir /changed
-mount -t daxfs -o phys=$IMAGE0_PHYS,size=$IMAGE0_SIZE none /mnt || exit 1
-mount -t daxfs -o phys=$IMAGE1_PHYS,size=$IMAGE1_SIZE none /changed || exit 1
+mount_image 0 /mnt || exit 1
+mount_image 1 /changed || exit 1
 ${compareInGuest("rootfs", "/mnt")}
 ${compareInGuest("changed", "/changed")}
 ${altered.map(({ name }) => diffInGuest(name, actualManifest("rootfs"))).join("\n")}

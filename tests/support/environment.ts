@@ -3,7 +3,17 @@
 import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildModule, fetchKernel, type GuestResult, type Kernel } from "@daxfs/qemu";
+import {
+  cachedModule,
+  DEBUG_FLAVOUR,
+  fetchDebugKernel,
+  fetchKernel,
+  type GuestResult,
+  isKernelFlavour,
+  KERNEL_FLAVOURS,
+  type Kernel,
+  type KernelFlavour,
+} from "@daxfs/qemu";
 import { execa } from "execa";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -21,19 +31,30 @@ export interface Daxfs {
   module: string;
 }
 
+/** Series of the kernel under test: DAXFS_KERNEL of the environment, or 6.1. */
+function kernelFlavour(): KernelFlavour {
+  const flavour = process.env.DAXFS_KERNEL ?? "6.1";
+  if (isKernelFlavour(flavour)) return flavour;
+  throw new Error(
+    `DAXFS_KERNEL is "${flavour}", not one of ${[...KERNEL_FLAVOURS, DEBUG_FLAVOUR].join(", ")}`,
+  );
+}
+
+/** Fetches the kernel that DAXFS_KERNEL names: a series, or "6.1-debug", which is built. */
+export function fetchKernelUnderTest(): Promise<Kernel> {
+  return process.env.DAXFS_KERNEL === DEBUG_FLAVOUR
+    ? fetchDebugKernel(CACHE)
+    : fetchKernel(kernelFlavour(), CACHE);
+}
+
 /**
- * Fetches the kernel and builds the module. DAXFS_MODULE_SOURCE names another directory than
- * `kernel/`, to hold the tests against a changed module.
+ * Fetches the kernel under test and builds the module. DAXFS_MODULE_SOURCE names another directory
+ * than `kernel/`, to hold the tests against a changed module.
  */
 export async function buildDaxfs(): Promise<Daxfs> {
-  const kernel = await fetchKernel("6.1", CACHE);
-  const other = process.env.DAXFS_MODULE_SOURCE;
-  const out = join(
-    CACHE,
-    "modules",
-    other === undefined ? kernel.release : `${kernel.release}-other`,
-  );
-  return { kernel, module: await buildModule(kernel, other ?? join(ROOT, "kernel"), out) };
+  const kernel = await fetchKernelUnderTest();
+  const source = process.env.DAXFS_MODULE_SOURCE ?? join(ROOT, "kernel");
+  return { kernel, module: await cachedModule(kernel, source) };
 }
 
 /**

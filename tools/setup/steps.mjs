@@ -15,7 +15,19 @@ const OLDEST_NODE = [20, 18];
 
 /** Debian packages by what they are for. */
 export const PACKAGES = {
-  vm: ["qemu-system-x86", "busybox-static", "gcc-12", "make", "libelf1"],
+  vm: [
+    "bubblewrap",
+    "busybox-static",
+    "gcc",
+    "gcc-12",
+    "libc6-dev",
+    "libdrm-dev",
+    "libelf1",
+    "make",
+    "pahole",
+    "qemu-system-x86",
+    "xz-utils",
+  ],
   rootfs: ["debootstrap"],
   test: [
     "acl",
@@ -24,6 +36,7 @@ export const PACKAGES = {
     "bzip2",
     "cpio",
     "docker-registry",
+    "dpkg-dev",
     "e2fsprogs",
     "g++",
     "gcc",
@@ -38,7 +51,6 @@ export const PACKAGES = {
     "time",
     "umoci",
     "unzip",
-    "xz-utils",
     "zip",
     "zlib1g-dev",
     "zstd",

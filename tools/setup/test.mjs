@@ -7,8 +7,8 @@ import { build, cacheDirectory, ensurePackages, fail, PACKAGES, root, run, say }
 const results = `${cacheDirectory}/test-results`;
 const counts = { passed: 0, failed: 0, skipped: 0 };
 
-/** Runs a project of vitest with a given Node and adds what it counted. */
-function vitest(node, project, name) {
+/** Runs a project of vitest with a given Node and environment, and adds what it counted. */
+function vitest(node, project, name, environment = {}) {
   say(name);
   const file = `${results}/${name.replaceAll(/\W+/g, "-")}.json`;
   const done = spawnSync(
@@ -19,7 +19,7 @@ function vitest(node, project, name) {
       ...["--project", project],
       ...["--reporter=verbose", "--reporter=json", `--outputFile.json=${file}`],
     ],
-    { cwd: root, stdio: "inherit" },
+    { cwd: root, stdio: "inherit", env: { ...process.env, ...environment } },
   );
   if (!existsSync(file)) fail(`${name}: vitest ended with status ${done.status} and no results`);
   const report = JSON.parse(readFileSync(file, "utf8"));
@@ -50,7 +50,11 @@ mkdirSync(results, { recursive: true });
 vitest(process.execPath, "unit", `unit tests on Node ${process.versions.node.split(".")[0]}`);
 vitest(otherNode(), "unit", "unit tests on Node 24");
 vitest(process.execPath, "system", "system tests");
-vitest(process.execPath, "guest", "guest tests");
+vitest(process.execPath, "qemu", "tests of tools/qemu");
+const { KERNEL_FLAVOURS } = await import("../qemu/dist/index.js");
+for (const flavour of KERNEL_FLAVOURS) {
+  vitest(process.execPath, "guest", `guest tests on ${flavour}`, { DAXFS_KERNEL: flavour });
+}
 
 process.stdout.write(
   `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`,

@@ -9,15 +9,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-static inline uint8_t pattern_byte(uint64_t at)
+/* The eight bytes from @at on, which is a multiple of 8, as a little-endian number. */
+static inline uint64_t pattern_word(uint64_t at)
 {
 	/* The mixing function of SplitMix64, on the number of the word. */
 	uint64_t z = (at / 8 + 1) * 0x9e3779b97f4a7c15;
 
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	z ^= z >> 31;
-	return z >> at % 8 * 8;
+	return z ^ (z >> 31);
+}
+
+static inline uint8_t pattern_byte(uint64_t at)
+{
+	return pattern_word(at) >> at % 8 * 8;
 }
 
 /* Number of bytes from @at on that are as they should be, up to @length. */

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: MIT
 import { readFile, realpath, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { buildModule } from "./build-module.js";
+import { BACKINGS, isBacking } from "./backings.js";
+import { cachedModule } from "./build-module.js";
 import type { GuestSetup } from "./guest.js";
-import { fetchKernel } from "./kernels.js";
+import { fetchKernel, isKernelFlavour, KERNEL_FLAVOURS } from "./kernels.js";
 import { runShell } from "./shell.js";
 import { runGuest } from "./vm.js";
 
 const USAGE = `usage: vm shell [options]          boot a virtual machine on the terminal
        vm run [options] SCRIPT     run a busybox sh script in one, print what it reports as JSON
 
+  --kernel SERIES      6.1 (the default), 6.12 or 7.2, of Debian
   --image IMG          place an image in memory (repeatable); shell mounts it
+  --backing KIND       where images lie: reserved (the default), ivshmem, nvdimm, virtio-pmem, or
+                       the exporter of a dma-buf: dma-heap, udmabuf, vgem
   --module PATH        module to load, or the directory to build it from (default: kernel)
   --kernel-module M    load a module of the distribution's kernel (repeatable)
   --program NAME       take a program of the host along (repeatable)
@@ -23,7 +27,9 @@ const USAGE = `usage: vm shell [options]          boot a virtual machine on the 
 `;
 
 const OPTIONS = {
+  kernel: { type: "string", default: "6.1" },
   image: { type: "string", multiple: true, default: [] },
+  backing: { type: "string", default: "reserved" },
   module: { type: "string" },
   "kernel-module": { type: "string", multiple: true, default: [] },
   program: { type: "string", multiple: true, default: [] },
@@ -87,14 +93,20 @@ async function run(values: Values, scriptPath: string): Promise<number> {
 }
 
 async function setup(values: Values): Promise<GuestSetup> {
-  const kernel = await fetchKernel("6.1", values.cache);
+  if (!isKernelFlavour(values.kernel)) {
+    throw new UsageError(`--kernel ${values.kernel}: not one of ${KERNEL_FLAVOURS.join(", ")}`);
+  }
+  if (!isBacking(values.backing)) {
+    throw new UsageError(`--backing ${values.backing}: not one of ${BACKINGS.join(", ")}`);
+  }
+  const kernel = await fetchKernel(values.kernel, values.cache);
   const source = values.module ?? "kernel";
   const isSource = (await stat(source)).isDirectory();
-  const modules = join(kernel.cacheDirectory, "modules", kernel.release);
   return {
     kernel,
-    modules: [isSource ? await buildModule(kernel, source, modules) : resolve(source)],
+    modules: [isSource ? await cachedModule(kernel, source) : resolve(source)],
     images: values.image.map((path) => ({ path })),
+    backing: values.backing,
     kernelModules: values["kernel-module"],
     programs: values.program,
   };

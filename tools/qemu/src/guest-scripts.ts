@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { basename } from "node:path";
+import type { Backing } from "./backings.js";
 import { GUEST_MODULES } from "./initramfs.js";
-import { hex, type PlacedImage } from "./memory.js";
+import { hex } from "./memory.js";
 
 /** Where the guest finds its script and what belongs to it. */
 export const GUEST_FILES = {
@@ -10,12 +11,22 @@ export const GUEST_FILES = {
   script: "/vm/script.sh",
 };
 
-/** Variables of the guest: the place and size of every image. */
-export function environmentScript(images: readonly PlacedImage[]): string {
-  const lines = [`export IMAGE_COUNT=${images.length}`];
-  images.forEach(({ physicalAddress, size }, index) => {
-    lines.push(`export IMAGE${index}_PHYS=${hex(physicalAddress)}`);
-    lines.push(`export IMAGE${index}_SIZE=${hex(size)}`);
+/** What a guest is told about an image; the place of one in a device it finds out itself. */
+export interface ImageFacts {
+  backing: Backing;
+  size: number;
+  physicalAddress?: number;
+}
+
+/** Variables of the guest: its backing, and the backing, place and size of every image. */
+export function environmentScript(backing: Backing, images: readonly ImageFacts[]): string {
+  const lines = [`export BACKING=${backing}`, `export IMAGE_COUNT=${images.length}`];
+  images.forEach((image, index) => {
+    lines.push(`export IMAGE${index}_BACKING=${image.backing}`);
+    lines.push(`export IMAGE${index}_SIZE=${hex(image.size)}`);
+    if (image.physicalAddress !== undefined) {
+      lines.push(`export IMAGE${index}_PHYS=${hex(image.physicalAddress)}`);
+    }
   });
   return `${lines.join("\n")}\n`;
 }
@@ -104,7 +115,7 @@ load_modules() {
 export const runInit = `${PREPARE}${LOAD_MODULES}
 # No translation of line ends.
 stty -F /dev/ttyS1 raw -echo
-if load_modules; then
+if load_modules && find_images; then
   sh -c '. ${GUEST_FILES.functions}; . ${GUEST_FILES.script}' </dev/null
   echo "E $?" | vm_send
 else
@@ -117,15 +128,14 @@ poweroff -f
 
 /** /init of a guest with a person at the terminal: mounts the images and starts a shell. */
 export const shellInit = `${PREPARE}${LOAD_MODULES}
-load_modules || echo "$problem"
+load_modules && find_images || echo "$problem"
 directory=/mnt
 index=0
 while [ $index -lt $IMAGE_COUNT ]; do
-  eval "phys=\\$IMAGE\${index}_PHYS size=\\$IMAGE\${index}_SIZE"
   [ $IMAGE_COUNT -eq 1 ] || directory=/mnt/$index
   mkdir -p $directory
-  echo "mount -t daxfs -o phys=$phys,size=$size none $directory"
-  mount -t daxfs -o phys=$phys,size=$size none $directory
+  echo "mount_image $index $directory"
+  mount_image $index $directory
   index=$((index + 1))
 done
 echo "Leave with exit, or with Ctrl-A X at any time."

@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { execa } from "execa";
 import { CpioArchive } from "./cpio.js";
-import { resolveModules } from "./kernel-modules.js";
+import { moduleFileName, readModule, resolveModules } from "./kernel-modules.js";
 import type { Kernel } from "./kernels.js";
 import { findProgram, requireStatic, sharedLibraries } from "./programs.js";
 
@@ -72,9 +72,9 @@ async function addModules(archive: CpioArchive, options: InitramfsOptions): Prom
     options.modules ?? [],
   );
   for (const path of paths) {
-    archive.addFile(`${GUEST_MODULES}/${basename(path)}`, await readFile(path));
+    archive.addFile(`${GUEST_MODULES}/${moduleFileName(path)}`, await readModule(path));
   }
-  const list = paths.map((path) => `${basename(path)}\n`).join("");
+  const list = paths.map((path) => `${moduleFileName(path)}\n`).join("");
   archive.addFile(`${GUEST_MODULES}/modules.list`, list);
 }
 

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 import { readdir, readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, extname, join } from "node:path";
+import { execa } from "execa";
 import type { Kernel } from "./kernels.js";
+import { findProgram } from "./programs.js";
+
+/** Programs that undo what a distribution does to its modules, by the end of the file's name. */
+const DECOMPRESSORS: Record<string, string> = { ".xz": "xz", ".zst": "zstd" };
 
 /**
  * Returns the host paths of kernel modules in the order in which to load them: the distribution's
@@ -31,7 +36,7 @@ export async function resolveModules(
     await addPath(path);
   };
   const addPath = async (path: string): Promise<void> => {
-    const dependencies = moduleInfo(await readFile(path)).get("depends") ?? "";
+    const dependencies = moduleInfo(await readModule(path)).get("depends") ?? "";
     for (const dependency of dependencies.split(",").filter((name) => name !== "")) {
       await addName(dependency, `, which ${basename(path)} needs`);
     }
@@ -39,10 +44,32 @@ export async function resolveModules(
   };
 
   // Several given files may need each other; the names of all are known before any is resolved.
-  for (const path of paths) available.set(normalise(basename(path, ".ko")), path);
+  for (const path of paths) available.set(moduleName(path), path);
   for (const name of names) await addName(name, "");
-  for (const path of paths) await addName(basename(path, ".ko"), "");
+  for (const path of paths) await addName(moduleName(path), "");
   return order;
+}
+
+/** Reads a module's file, and decompresses it if its name says that it is compressed. */
+export async function readModule(path: string): Promise<Buffer> {
+  const decompressor = DECOMPRESSORS[extname(path)];
+  if (decompressor === undefined) return readFile(path);
+  const program = await findProgram(decompressor);
+  const { stdout } = await execa(program, ["--decompress", "--stdout", path], {
+    encoding: "buffer",
+    stripFinalNewline: false,
+  });
+  return Buffer.from(stdout);
+}
+
+/** Name of a module's file, without what says that it is compressed. */
+export function moduleFileName(path: string): string {
+  const name = basename(path);
+  return extname(path) in DECOMPRESSORS ? name.slice(0, -extname(path).length) : name;
+}
+
+function moduleName(path: string): string {
+  return normalise(basename(moduleFileName(path), ".ko"));
 }
 
 /** The kernel treats - and _ in module names alike; file names have either. */
@@ -54,7 +81,7 @@ async function listModules(kernel: Kernel): Promise<Map<string, string>> {
   const directory = join(kernel.modulesDirectory, "kernel");
   const modules = new Map<string, string>();
   for (const path of await readdir(directory, { recursive: true })) {
-    if (path.endsWith(".ko")) modules.set(normalise(basename(path, ".ko")), join(directory, path));
+    if (moduleFileName(path).endsWith(".ko")) modules.set(moduleName(path), join(directory, path));
   }
   return modules;
 }
@@ -62,7 +89,7 @@ async function listModules(kernel: Kernel): Promise<Map<string, string>> {
 async function listBuiltin(kernel: Kernel): Promise<Set<string>> {
   const text = await readFile(join(kernel.modulesDirectory, "modules.builtin"), "utf8");
   const paths = text.split("\n").filter((line) => line !== "");
-  return new Set(paths.map((path) => normalise(basename(path, ".ko"))));
+  return new Set(paths.map(moduleName));
 }
 
 /** The key=value pairs of a module's .modinfo section (a 64-bit little-endian ELF file). */

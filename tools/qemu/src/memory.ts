@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { stat } from "node:fs/promises";
+import type { Backing } from "./backings.js";
 
 const MIB = 1024 * 1024;
 /** Size of a large page: regions are multiples of it, so that the module can map with them. */
-const REGION_ALIGNMENT = 2 * MIB;
+export const REGION_ALIGNMENT = 2 * MIB;
 const PAGE = 4096;
 /** QEMU's loader reads a file with one system call, and Linux ends that at this length. */
 const LARGEST_IMAGE = 0x7fff_f000;
@@ -23,13 +24,19 @@ const MEMORY_LIMIT = 0xe000_0000;
 /** An image to place in guest physical memory. */
 export interface GuestImage {
   path: string;
-  /** Multiple of 4096; by default the next free 2 MiB boundary from 0x40000000 upwards. */
+  /** The kind of memory it lies in; that of the guest by default. */
+  backing?: Backing;
+  /**
+   * Multiple of 4096; by default the next free 2 MiB boundary from 0x40000000 upwards. An image in a
+   * device can't have one.
+   */
   physicalAddress?: number;
 }
 
 /** An image with its place decided. */
 export interface PlacedImage {
   path: string;
+  backing: Backing;
   physicalAddress: number;
   /** Size of the file. */
   size: number;
@@ -56,7 +63,7 @@ export async function placeImages(images: readonly GuestImage[]): Promise<Placed
     const size = (await stat(image.path)).size;
     if (size === 0) throw new Error(`${image.path} is empty`);
     const address = image.physicalAddress ?? firstGap(placed, size);
-    const one = place(image.path, address, size);
+    const one = place(image, address, size);
     const other = placed.find((candidate) => overlap(candidate, one));
     if (other !== undefined) {
       throw new Error(
@@ -70,8 +77,9 @@ export async function placeImages(images: readonly GuestImage[]): Promise<Placed
 }
 
 /**
- * Decides the size of the guest's memory: `systemMib` for the guest itself, whatever the images
- * reach to, and room above them for the initramfs, which QEMU puts at the end of memory.
+ * Decides the size of the guest's memory: `systemMib` for the guest itself beside what the images
+ * take, whatever the images reach to, and room above them for the initramfs, which QEMU puts at the
+ * end of memory.
  */
 export function layOutMemory(
   images: PlacedImage[],
@@ -81,7 +89,8 @@ export function layOutMemory(
   const imagesEnd = Math.max(0, ...images.map(reservedEnd));
   const firmwareTables = 16 * MIB;
   const above = roundUp(initramfsSize + firmwareTables, REGION_ALIGNMENT);
-  const total = Math.max(systemMib * MIB, imagesEnd === 0 ? 0 : imagesEnd + above);
+  const reserved = images.reduce((sum, image) => sum + image.reserved.size, 0);
+  const total = Math.max(systemMib * MIB + reserved, imagesEnd === 0 ? 0 : imagesEnd + above);
   if (total >= MEMORY_LIMIT) {
     throw new Error(`the guest would need ${total / MIB} MiB, the limit is ${MEMORY_LIMIT / MIB}`);
   }
@@ -98,7 +107,8 @@ export function hex(value: number): string {
   return `0x${value.toString(16)}`;
 }
 
-function place(path: string, address: number, size: number): PlacedImage {
+function place(image: GuestImage, address: number, size: number): PlacedImage {
+  const { path, backing = "reserved" } = image;
   if (size > LARGEST_IMAGE) {
     throw new Error(`${path} has ${size} bytes; QEMU loads images of up to ${LARGEST_IMAGE}`);
   }
@@ -107,7 +117,8 @@ function place(path: string, address: number, size: number): PlacedImage {
   }
   const start = address - (address % REGION_ALIGNMENT);
   const end = roundUp(address + size, REGION_ALIGNMENT);
-  const placed = { path, physicalAddress: address, size, reserved: { start, size: end - start } };
+  const reserved = { start, size: end - start };
+  const placed = { path, backing, physicalAddress: address, size, reserved };
   if (start < LOWEST_IMAGE_ADDRESS || end > IMAGES_END) {
     throw new Error(
       `${describe(placed)} is outside ${hex(LOWEST_IMAGE_ADDRESS)}..${hex(IMAGES_END)}: ` +
@@ -142,6 +153,7 @@ function describe({ path, physicalAddress, size }: PlacedImage): string {
   return `${path} at ${hex(physicalAddress)}..${hex(physicalAddress + size)}`;
 }
 
-function roundUp(value: number, multiple: number): number {
+/** The next multiple, in bytes. */
+export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }

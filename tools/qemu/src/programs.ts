@@ -6,7 +6,10 @@ import { execa } from "execa";
 /** Debian packages of the programs this tool can't do without. */
 const packages: Record<string, string> = {
   busybox: "busybox-static",
+  bwrap: "bubblewrap",
   "qemu-system-x86_64": "qemu-system-x86",
+  xz: "xz-utils",
+  zstd: "zstd",
 };
 
 /**

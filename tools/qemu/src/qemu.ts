@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { type DeviceImage, deviceArguments } from "./devices.js";
 import type { Kernel } from "./kernels.js";
 import { hex, type MemoryLayout } from "./memory.js";
 
@@ -7,6 +8,8 @@ export interface MachineOptions {
   kernel: Kernel;
   initramfs: string;
   memory: MemoryLayout;
+  /** Images in the memory of devices. */
+  devices: readonly DeviceImage[];
   cpus: number;
   /** Further kernel parameters. */
   commandLine: readonly string[];
@@ -23,6 +26,8 @@ const KERNEL_PARAMETERS = [
   "printk.time=1",
   // The same addresses in every run, and a kernel that stays below the images.
   "nokaslr",
+  // The check at boot that timer interrupts come panics where the host gives QEMU no time meanwhile.
+  "no_timer_check",
   // A fault ends the run at once: panic, and QEMU exits instead of rebooting.
   "panic=-1",
   "oops=panic",
@@ -41,13 +46,15 @@ export function qemuArguments(options: MachineOptions): string[] {
     // QEMU takes a doubled comma for one in the name.
     `loader,file=${path.replaceAll(",", ",,")},addr=${hex(physicalAddress)},force-raw=on`,
   ]);
+  const { machine, plugged, devices } = deviceArguments(options.devices);
+  const room = `slots=${plugged.slots},maxmem=${totalMib * 1024 * 1024 + plugged.size}`;
   const parameters = [...KERNEL_PARAMETERS, ...reservations, ...options.commandLine];
   return [
-    ["-machine", "pc"],
+    ["-machine", ["pc", ...machine].join(",")],
     ["-accel", "tcg"],
     ["-cpu", "max"],
     ["-smp", String(options.cpus)],
-    ["-m", `${totalMib}M`],
+    ["-m", plugged.slots === 0 ? `${totalMib}M` : `${totalMib}M,${room}`],
     ["-nodefaults", "-no-user-config", "-no-reboot"],
     ["-display", "none"],
     ["-kernel", options.kernel.image],
@@ -55,6 +62,7 @@ export function qemuArguments(options: MachineOptions): string[] {
     ["-append", parameters.join(" ")],
     options.serialPorts.flatMap((port) => ["-serial", port]),
     loaders,
+    devices,
     options.qemuArguments,
   ].flat();
 }

@@ -13,7 +13,7 @@ export interface GuestOptions extends GuestSetup {
   script: string;
   /** Names the console log; "guest" by default. */
   name?: string;
-  /** The guest is killed after this time; 300 by default. */
+  /** The guest is killed after this time, or the kernel's multiple of it; 300 by default. */
   timeoutSeconds?: number;
   /** Where the console log goes; `logs` in the kernel's cache directory by default. */
   logDirectory?: string;
@@ -73,7 +73,7 @@ export async function runGuest(options: GuestOptions): Promise<GuestResult> {
     (directory) => [`file:${logPath}`, `file:${join(directory, "report")}`],
   );
   try {
-    const timeoutSeconds = options.timeoutSeconds ?? 300;
+    const timeoutSeconds = (options.timeoutSeconds ?? 300) * (options.kernel.slowness ?? 1);
     const end = await execa(guest.command, guest.commandArguments, {
       stdin: "ignore",
       all: true,

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+// npm run bench -- kernel [--kernel 6.12] [--rounds N] [--directory DIR]
+//
+// Mounts one tree from daxfs and its peers in a virtual machine that counts instructions, and prints
+// what reading, mapping and looking up take: see bench/README.md for what that says and what not.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { cacheDirectory, fail, root, say } from "../../tools/setup/steps.mjs";
+import { makeImages } from "./images.mjs";
+
+const COLUMNS = [
+  ["read4k", "read 64 MiB by 4 KiB, ms", 1],
+  ["read64k", "by 64 KiB", 1],
+  ["read1m", "by 1 MiB", 1],
+  ["warm1m", "again", 1],
+  ["cache", "page cache, MiB", 1],
+  ["faults", "mmap 64 MiB, faults", 0],
+  ["mmap", "ns a page", 0],
+  ["stat", "100,000 stats, µs each", 2],
+  ["warmstat", "again", 2],
+  ["big", "of 20,000 in one directory", 2],
+  ["readdir", "readdir, ns an entry", 0],
+];
+
+/** Ratios of nothing, or to what is nothing, say nothing. */
+const WITHOUT_RATIO = new Set(["cache", "faults"]);
+
+const OWN = "daxfs";
+
+/** What EROFS and ext4 ask the kernel for when they are loaded, and not by a dependency. */
+const CHECKSUMS = { 6.1: ["crc32c_generic"], 6.12: ["crc32c_generic"], 7.2: [] };
+
+/** How each filesystem is mounted at /fs. /dev/pmem0 is erofs, 1 ext4, 2 squashfs. */
+const MOUNTS = {
+  [OWN]: "mount_image 0 /fs",
+  "daxfs, nopages": "mount_image 0 /fs nopages",
+  "EROFS, dax": "mount -t erofs -o ro,dax=always /dev/pmem0 /fs && must_be_dax",
+  "EROFS, page cache": "mount -t erofs -o ro,dax=never /dev/pmem0 /fs",
+  "ext4, dax": "mount -t ext4 -o ro,dax /dev/pmem1 /fs && must_be_dax",
+  "squashfs, page cache": "mount -t squashfs -o ro /dev/pmem2 /fs",
+  tmpfs: "mount -t tmpfs -o size=1g,nr_inodes=0 tmpfs /fs && cp -a /source/. /fs",
+};
+
+const SCRIPT = `
+mkdir /fs /source
+# A filesystem that can't do what is asked goes on without it.
+must_be_dax() { grep ' /fs ' /proc/mounts | grep -q dax; }
+for name in 0 1 2; do
+  tries=0
+  until [ -b /dev/pmem$name ]; do tries=$((tries + 1)); [ $tries -lt 100 ] || exit 2; usleep 100000; done
+done
+mount_image 0 /source || exit 3
+mount -t ext4 -o dax /dev/pmem1 /fs && fallocate -l 64M /fs/data &&
+  dd if=/source/data of=/fs/data bs=1M conv=notrunc 2>/dev/null && umount /fs || exit 4
+umount /source
+measure_as() { value "$1" "$(measure /fs 2>&1)"; umount /fs || exit 6; }
+${Object.entries(MOUNTS)
+  .map(([name, command]) =>
+    name === "tmpfs"
+      ? `mount_image 0 /source && ${command} && umount /source || exit 5\nmeasure_as "${name}"`
+      : `${command} || exit 5\nmeasure_as "${name}"`,
+  )
+  .join("\n")}
+`;
+
+function parse(text) {
+  const numbers = Object.fromEntries(
+    text.split("\n").map((line) => {
+      const [name, number] = line.split("=");
+      return [name, Number(number)];
+    }),
+  );
+  const missing = COLUMNS.find(([key]) => !Number.isFinite(numbers[key]));
+  if (missing !== undefined) throw new Error(`no figure for ${missing[0]}:\n${text}`);
+  return numbers;
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Medians, a column a filesystem, and in brackets the share of it that daxfs takes. */
+function table(rounds) {
+  const names = Object.keys(MOUNTS);
+  const figure = (name, key) => median(rounds.map((round) => round[name][key]));
+  const rows = COLUMNS.map(([key, title, digits]) => [
+    title,
+    ...names.map((name) => {
+      const own = figure(OWN, key);
+      const value = figure(name, key);
+      const ratio = name === OWN || WITHOUT_RATIO.has(key) ? "" : ` (×${(own / value).toFixed(2)})`;
+      return `${value.toFixed(digits)}${ratio}`;
+    }),
+  ]);
+  const head = ["", ...names];
+  const lines = [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** @param {readonly string[]} argv */
+export async function main(argv) {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      kernel: { type: "string", default: "6.12" },
+      rounds: { type: "string", default: "1" },
+      directory: { type: "string", default: "/dev/shm" },
+    },
+  });
+  // Built by now, which it was not when this file was loaded.
+  const { buildModule, fetchKernel, isKernelFlavour, runGuest } = await import(
+    "../../tools/qemu/dist/index.js"
+  );
+  if (!isKernelFlavour(values.kernel)) fail(`there is no kernel ${values.kernel}`);
+  const work = mkdtempSync(`${values.directory}/daxfs-bench-`);
+  try {
+    say("building the module and the images");
+    const kernel = await fetchKernel(values.kernel, cacheDirectory);
+    const module = await buildModule(
+      kernel,
+      `${root}/kernel`,
+      `${cacheDirectory}/modules/${kernel.release}`,
+    );
+    const source = fileURLToPath(new URL("measure.c", import.meta.url));
+    const flags = ["-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-static"];
+    const compiled = spawnSync("gcc", [...flags, source, "-o", `${work}/measure`]);
+    if (compiled.status !== 0) throw new Error(`gcc: ${compiled.error ?? compiled.stderr}`);
+    const images = makeImages(work);
+    const rounds = [];
+    for (let round = 1; round <= Number(values.rounds); round++) {
+      say(`round ${round}: a virtual machine that counts instructions takes some minutes`);
+      const result = await runGuest({
+        kernel,
+        modules: [module],
+        kernelModules: [...CHECKSUMS[values.kernel], "nd_pmem", "erofs", "ext4", "squashfs"],
+        images: [
+          { path: images.daxfs },
+          ...["erofs", "ext4", "squashfs"].map((name) => ({
+            path: images[name],
+            backing: "virtio-pmem",
+          })),
+        ],
+        programs: [`${work}/measure`],
+        cpus: 1,
+        commandLine: ["mitigations=off"],
+        qemuArguments: ["-icount", "shift=0,sleep=off", "-cpu", "max,-erms"],
+        script: SCRIPT,
+        name: "bench-kernel",
+        timeoutSeconds: 3600,
+      });
+      if (result.exitStatus !== 0) {
+        const lines = result.consoleLog.trimEnd().split("\n").slice(-10).join("\n");
+        throw new Error(`the guest's script ended with ${result.exitStatus}:\n${lines}`);
+      }
+      rounds.push(
+        Object.fromEntries(Object.keys(MOUNTS).map((name) => [name, parse(result.values[name])])),
+      );
+    }
+    process.stdout.write(
+      `\nLinux ${kernel.release}, ${rounds.length} round(s) (×: daxfs to it)\n\n${table(rounds)}`,
+    );
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+/** Many mounts at once, again and again: the images, the program and its parameters. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  type Backing,
+  type GuestImage,
+  type GuestResult,
+  type Kernel,
+  reasonUnavailable,
+} from "@daxfs/qemu";
+import {
+  buildImage,
+  compileHelper,
+  guestValue,
+  type HelperCheck,
+  helperChecks,
+  hostScript,
+} from "./environment.js";
+
+/** Parameters: the tree, the directory of the compiled programs. What the helpers expect to find. */
+const MAKE_TREE = `
+cd "$1"
+"$2/pattern" 1000003 >odd
+"$2/pattern" 4194304 >large
+ln -s odd link; mkdir empty
+mkdir -p links/a/deep; echo shared >links/a/one; ln links/a/one links/a/deep/four
+mkdir many; (cd many; seq -f 'entry-%04g' 0 199 | xargs touch)
+touch xattrs; setfattr -n user.one -v 1 xattrs; setfattr -n trusted.secret -v 2 xattrs
+mkdir plain acl; cp "$2/identity" plain/program
+echo x | tee acl/user acl/denied >/dev/null
+chmod 0600 acl/user; setfacl -m u:1000:r acl/user; setfacl -m u:1000:- acl/denied
+`;
+
+/** An image twice, and a third region that holds none, in the memory of a guest. */
+export interface CycleImages {
+  images: GuestImage[];
+  /** Paths of the programs mount_cycles and allocation_failures. */
+  programs: string[];
+  /** What mount_cycles takes, in the guest's shell, for the first image and so on. */
+  first: string;
+  /** The second image, with a region of whole 2 MiB, as struct pages take. */
+  second: string;
+  none: string;
+  /** The second image with a region that ends inside it; not while that is mounted. */
+  short: string;
+  /** For each exporter: the second image in a dma-buf, and what is none. */
+  buffers: { exporter: Backing; image: string; none: string }[];
+}
+
+/** Makes the images in `directory`, for all kinds of dma-bufs that the kernel has. */
+export async function prepareCycles(directory: string, kernel: Kernel): Promise<CycleImages> {
+  const tree = join(directory, "tree");
+  await mkdir(tree);
+  await compileHelper("identity", directory);
+  await compileHelper("pattern", directory);
+  const helpers = ["mount_cycles", "allocation_failures"];
+  const programs = await Promise.all(helpers.map((name) => compileHelper(name, directory)));
+  await hostScript(MAKE_TREE, tree, directory);
+  const path = await buildImage(tree, join(directory, "tree.daxfs"));
+  const none = join(directory, "no-image");
+  await writeFile(none, Buffer.alloc(8192, 0x5a));
+  const exporters = await availableExporters(kernel);
+  return {
+    // The backing of an image makes the guest load what it takes; it lies in reserved memory too.
+    images: [{ path }, ...exporters.map((backing) => ({ path, backing })), { path: none }],
+    programs,
+    first: "phys=$IMAGE0_PHYS,size=$IMAGE0_SIZE",
+    second: "phys=$IMAGE1_PHYS",
+    none: `phys=$IMAGE${exporters.length + 1}_PHYS,size=0x2000`,
+    short: "phys=$IMAGE1_PHYS,size=0x2000",
+    buffers: exporters.map((exporter) => ({
+      exporter,
+      image: `dmabuf=${exporter},$IMAGE1_PHYS,$IMAGE1_SIZE`,
+      none: `dmabuf=${exporter},$IMAGE${exporters.length + 1}_PHYS,0x2000`,
+    })),
+  };
+}
+
+/** Every kernel has one of these two kinds of dma-bufs. */
+async function availableExporters(kernel: Kernel): Promise<Backing[]> {
+  const exporters: Backing[] = ["dma-heap", "vgem"];
+  const reasons = await Promise.all(exporters.map((one) => reasonUnavailable(kernel, one)));
+  const available = exporters.filter((_, index) => reasons[index] === undefined);
+  if (available.length === 0) throw new Error(`${kernel.release} exports no dma-bufs`);
+  return available;
+}
+
+/**
+ * Guest script: `each` mounts and unmounts in each of four processes, a quarter of that in some more
+ * that are refused, and then the module goes. Its checks are attached as `name`.
+ */
+export function cyclesScript(setup: CycleImages, name: string, each: number): string {
+  const right = [setup.first, setup.first, setup.second, setup.buffers[0]?.image ?? setup.second];
+  const others = setup.buffers.slice(1).flatMap(({ image }) => [image, image]);
+  const wrong = [setup.none, setup.short, ...setup.buffers.map(({ none }) => none)];
+  const words = (memories: readonly string[]) => memories.map((text) => `"${text}"`).join(" ");
+  const refused = wrong.map((text) => `'!'${text}`);
+  const runs = [
+    `mount_cycles ${each} ${words(right)}`,
+    ...(others.length > 0 ? [`mount_cycles ${Math.ceil(each / 4)} ${words(others)}`] : []),
+    `mount_cycles ${each} ${refused.join(" ")} ${words([setup.first])}`,
+  ];
+  const lines = runs.map(
+    (run, index) => `${run} >/tmp/cycles 2>&1; attach "${name} ${index}" /tmp/cycles`,
+  );
+  return `${lines.join("\n")}\nvalue "${name} runs" ${runs.length}\n`;
+}
+
+/** What came of a cyclesScript: its checks, and what processes that failed were at. */
+export function cycleChecks(
+  result: GuestResult,
+  name: string,
+): { checks: HelperCheck[]; complaints: string[] } {
+  const names = Array.from(
+    { length: Number(guestValue(result, `${name} runs`)) },
+    (_, index) => `${name} ${index}`,
+  );
+  const complaints = names.flatMap(
+    (one) => String(result.attachments[one]).match(/^wrong: .*$/gm) ?? [],
+  );
+  return { checks: names.flatMap((one) => helperChecks(result, one)), complaints };
+}

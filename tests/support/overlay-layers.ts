@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Three layers for overlayfs, as scripts for `hostScript`: the lowest has, beside other things,
+ * `checks`, which helpers/overlay_checks.c changes, and `layers`, of which each layer has its part.
+ * And what the three merge to, by cp and rm.
+ */
+
+/** Parameters: the directory of the layer, that of the compiled programs. */
+export const MAKE_BASE = `
+mkdir -p "$1/checks"; cd "$1/checks"
+for name in file truncated appended cut mapped metadata metadata-then-data untouched; do
+  "$2/pattern" 100003 >$name
+done
+ln -s file link; mkfifo fifo; mknod device c 1 3
+cp "$2/identity" program
+mkdir -p links/deep; echo linked >links/one; ln links/one links/two; ln links/one links/deep/three
+echo x | tee removed turned >/dev/null
+mkdir emptied directory; echo x | tee emptied/one emptied/two >/dev/null
+for name in renamed renamed-too renamed-over exchanged exchanged-with; do echo $name >$name; done
+mkdir -p moved/deep/er; echo a >moved/a; echo inside >moved/deep/er/inside
+touch attributes
+for kind in user trusted; do
+  setfattr -n $kind.kept -v kept attributes; setfattr -n $kind.changed -v old attributes
+done
+echo 'of root' >private; chmod 0600 private
+chmod 4755 program; chown 12:34 file link fifo device directory; chmod 2751 directory
+touch -h -d '2001-02-03 04:05:06.000000007 UTC' file link fifo device directory
+
+mkdir ../layers; cd ../layers
+for name in kept whited-out brought-back file-to-directory file-to-symlink metacopied; do
+  echo base >$name
+done
+ln -s kept symlink-to-file
+mkdir -p whited-out-directory/deep directory-brought-back opaque/deep opaque-on-top \\
+  opaque-twice/child merged/deep/er directory-to-file/deep user-opaque moved-from/deep many
+touch whited-out-directory/deep/inside directory-brought-back/old opaque/old opaque/deep/old \\
+  opaque-on-top/old opaque-twice/old opaque-twice/child/old directory-to-file/deep/x user-opaque/old
+for name in a b c only-base deep/er/base; do echo base >merged/$name; done
+for name in a deep/b; do echo base >moved-from/$name; done
+setfattr -n user.layer -v base merged; chmod 0750 merged; chown 1:2 merged
+(cd many && for i in $(seq 100 499); do echo base >$i; done)
+`;
+
+/** Parameters: the directory of the layer, that of the lowest. */
+export const MAKE_MIDDLE = `
+mkdir -p "$1/layers"; cd "$1/layers"
+whiteout() { mknod "$1" c 0 0; }
+opaque() { mkdir -p "$1"; setfattr -n trusted.overlay.opaque -v y "$1"; }
+whiteout whited-out; whiteout whited-out-directory; whiteout brought-back
+whiteout directory-brought-back; whiteout was-never-there
+opaque opaque; mkdir opaque/deep; touch opaque/new opaque/deep/new
+mkdir opaque-on-top; touch opaque-on-top/middle
+opaque opaque-twice; opaque opaque-twice/child; touch opaque-twice/child/middle
+mkdir -p merged/deep/er; for name in b d deep/er/middle; do echo middle >merged/$name; done
+setfattr -n trusted.layer -v middle merged
+echo middle >directory-to-file; ln -s kept file-to-symlink
+mkdir user-opaque; setfattr -n user.overlay.opaque -v y user-opaque; touch user-opaque/new
+# A directory that was renamed, and a file that became another's and no more.
+mkdir moved-to; setfattr -n trusted.overlay.redirect -v /layers/moved-from moved-to
+whiteout moved-from; echo middle >moved-to/new
+truncate -r "$2/layers/metacopied" metacopied; chmod 0640 metacopied; chown 7:8 metacopied
+setfattr -n trusted.overlay.metacopy metacopied
+mkdir many; cd many
+for i in $(seq 100 3 499); do whiteout $i; done
+for i in $(seq 500 599); do echo middle >$i; done
+`;
+
+/** Parameter: the directory of the layer. */
+export const MAKE_TOP = `
+mkdir -p "$1/layers"; cd "$1/layers"
+echo top >brought-back; mkdir directory-brought-back; touch directory-brought-back/new
+mkdir -p opaque/deep; touch opaque/top opaque/deep/top
+mkdir opaque-on-top; setfattr -n trusted.overlay.opaque -v y opaque-on-top; touch opaque-on-top/top
+mkdir -p opaque-twice/child; touch opaque-twice/top
+mkdir -p merged/deep/er; for name in c e deep/er/top; do echo top >merged/$name; done
+mknod merged/d c 0 0; mknod merged/deep/er/middle c 0 0
+chmod 0705 merged; touch -d '2011-12-13 14:15:16.171819202 UTC' merged
+mkdir file-to-directory; touch file-to-directory/inside
+echo top >symlink-to-file
+mkdir moved-to; echo top >moved-to/a
+mkdir many; cd many; for i in $(seq 100 5 599); do echo top >$i; done
+for i in $(seq 550 2 599); do rm -f $i; mknod $i c 0 0; done
+`;
+
+/**
+ * Parameters: the directory for the outcome, the three layers from the lowest up. A layer takes
+ * away, and then all that it has is copied over what is left.
+ */
+export const EXPECTED_MERGE = `
+whiteouts() { find . -type c -exec sh -c '[ "$(stat -c %t:%T "$1")" = 0:0 ]' sh {} ';' -print0; }
+# apply LAYER TREE
+apply() {
+  local clean=$2.clean
+  cp -a "$1" "$clean"
+  cd "$clean"
+  whiteouts | while IFS= read -r -d '' path; do rm -rf "$2/$path" "$path"; done
+  find . -type d -print0 | while IFS= read -r -d '' path; do
+    if getfattr --only-values -n trusted.overlay.opaque "$path" >/dev/null 2>&1; then rm -rf "$2/$path"; fi
+    if [ ! -d "$2/$path" ] || [ -L "$2/$path" ]; then rm -rf "$2/$path"; else
+      # Of a directory in several layers, only the attributes of the topmost count.
+      getfattr -m - -d "$2/$path" 2>/dev/null | sed -n 's/=.*//p' |
+        while read -r name; do setfattr -x "$name" "$2/$path"; done
+    fi
+    for name in opaque redirect; do setfattr -x trusted.overlay.$name "$path" 2>/dev/null || true; done
+    # Its whiteouts are gone, which has changed its time.
+    touch -r "$1/$path" "$path"
+  done
+  find . ! -type d -print0 | while IFS= read -r -d '' path; do rm -rf "$2/$path"; done
+  cp -a . "$2"
+  rm -rf "$clean"
+}
+cp -a "$2" "$1"
+cp -a "$1/layers/moved-from" "$1/layers/moved-to"
+apply "$3" "$1"
+cp --no-preserve=all "$2/layers/metacopied" "$1/layers/metacopied"
+setfattr -x trusted.overlay.metacopy "$1/layers/metacopied"
+touch -r "$3/layers/metacopied" "$1/layers/metacopied"
+apply "$4" "$1"
+`;

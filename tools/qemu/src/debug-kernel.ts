@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+import { createHash } from "node:crypto";
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { availableVersions, downloadAndUnpack } from "./apt.js";
+import { cachedDirectory, isDirectory } from "./cache.js";
+import type { Kernel } from "./kernels.js";
+
+/** What `Kernel.flavour` says of the debug kernel. */
+export const DEBUG_FLAVOUR = "6.1-debug";
+
+const SOURCE_PACKAGE = "linux-source-6.1";
+const COMPILER = "gcc-12";
+/** Of guests with it; measured with the suite in tests/guest. */
+const SLOWNESS = 5;
+/** What the build takes, by Debian package. */
+const BUILD_PACKAGES = ["bc", "bison", "flex", COMPILER, "libelf-dev", "make", "xz-utils"];
+const FRAGMENT = fileURLToPath(new URL("../debug.config", import.meta.url));
+/** Beside the sources in the kernel's directory, once it is built. */
+const RELEASE_FILE = "release";
+
+/**
+ * Builds a kernel with what finds faults in kernel code: KASAN, UBSAN, lockdep, kmemleak, fault
+ * injection and more (debug.config), from Debian's source package of the 6.1 kernel. That takes 6 to
+ * 11 minutes on two processors, once for each version and configuration. Needs no root. Throws if a
+ * package that the build takes is missing, and if an option of debug.config did not take effect.
+ */
+export async function fetchDebugKernel(cacheDirectory: string): Promise<Kernel> {
+  const kernels = join(resolve(cacheDirectory), "debug-kernels");
+  const fragment = await readFile(FRAGMENT, "utf8");
+  const key = createHash("sha256").update(fragment).digest("hex").slice(0, 16);
+  const version = (await newestOffered()) ?? (await newestCached(kernels, key));
+  if (version === undefined) throw new Error(`apt knows no ${SOURCE_PACKAGE}: run apt-get update`);
+  const root = await cachedDirectory(join(kernels, `${version}_${key}`), (temporary) =>
+    build(temporary, version, fragment, join(resolve(cacheDirectory), "logs")),
+  );
+  const release = await readFile(join(root, RELEASE_FILE), "utf8");
+  return {
+    flavour: DEBUG_FLAVOUR,
+    release,
+    version,
+    image: join(root, "boot", `vmlinuz-${release}`),
+    modulesDirectory: join(root, "lib/modules", release),
+    headersDirectory: join(root, "linux"),
+    compiler: COMPILER,
+    cacheDirectory: resolve(cacheDirectory),
+    slowness: SLOWNESS,
+  };
+}
+
+/**
+ * The lines of a configuration fragment that a whole configuration contradicts. An option that is
+ * to be off may be missing there.
+ */
+export function droppedOptions(fragment: string, configuration: string): string[] {
+  const lines = configuration.split("\n");
+  const all = new Set(lines);
+  const names = new Set(lines.map((line) => /^(?:# )?(CONFIG_\w+)/.exec(line)?.[1]));
+  return fragment.split("\n").filter((line) => {
+    if (all.has(line)) return false;
+    const off = /^# (CONFIG_\w+) is not set$/.exec(line)?.[1];
+    return off === undefined ? line.startsWith("CONFIG_") : names.has(off);
+  });
+}
+
+async function newestOffered(): Promise<string | undefined> {
+  return (await availableVersions(SOURCE_PACKAGE))[0]?.version;
+}
+
+async function newestCached(kernels: string, key: string): Promise<string | undefined> {
+  if (!(await isDirectory(kernels))) return undefined;
+  const collator = new Intl.Collator("en", { numeric: true });
+  return (await readdir(kernels))
+    .filter((name) => name.endsWith(`_${key}`) && !name.startsWith("."))
+    .map((name) => name.slice(0, -key.length - 1))
+    .sort((a, b) => collator.compare(b, a))[0];
+}
+
+async function build(
+  root: string,
+  version: string,
+  fragment: string,
+  logDirectory: string,
+): Promise<void> {
+  await requireBuildPackages();
+  const tree = join(root, "linux");
+  await unpackSource(root, tree, version);
+  await mkdir(logDirectory, { recursive: true });
+  const log = join(logDirectory, `debug-kernel-${version}.log`);
+  const make = (...targets: string[]) => run(log, tree, "make", [`CC=${COMPILER}`, ...targets]);
+
+  await make("tinyconfig");
+  await run(log, tree, "scripts/kconfig/merge_config.sh", ["-m", ".config", FRAGMENT]);
+  await make("olddefconfig");
+  const dropped = droppedOptions(fragment, await readFile(join(tree, ".config"), "utf8"));
+  if (dropped.length > 0) {
+    throw new Error(
+      `${FRAGMENT}: not set in ${SOURCE_PACKAGE} ${version}, mostly because another option is ` +
+        `missing: ${dropped.join(", ")}`,
+    );
+  }
+  await make(`-j${availableParallelism()}`, "bzImage", "modules");
+  await install(root, tree, make);
+  await removeSources(tree);
+}
+
+async function requireBuildPackages(): Promise<void> {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query fills it in.
+  const format = "${Package} ${db:Status-Status}\\n";
+  const query = await execa("dpkg-query", ["-W", "-f", format, ...BUILD_PACKAGES], {
+    env: { LC_ALL: "C" },
+    reject: false,
+  });
+  const installed = new Set(
+    query.stdout.split("\n").map((line) => line.replace(/ installed$/, "")),
+  );
+  const missing = BUILD_PACKAGES.filter((name) => !installed.has(name));
+  if (missing.length > 0) {
+    throw new Error(`building a kernel takes more: apt-get install ${missing.join(" ")}`);
+  }
+}
+
+async function unpackSource(root: string, tree: string, version: string): Promise<void> {
+  const unpacked = join(root, "unpacked");
+  await mkdir(unpacked);
+  await mkdir(tree);
+  await downloadAndUnpack([`${SOURCE_PACKAGE}=${version}`], unpacked);
+  const tarball = join(unpacked, "usr/src", `${SOURCE_PACKAGE}.tar.xz`);
+  const where = ["--directory", tree, "--strip-components=1"];
+  await execa("tar", ["--extract", "--xz", "--file", tarball, ...where]);
+  await rm(unpacked, { recursive: true });
+}
+
+/** Runs a step of the build; what it prints is added to the log. */
+async function run(log: string, tree: string, command: string, words: string[]): Promise<void> {
+  const output = { file: log, append: true };
+  const result = await execa(command, words, {
+    cwd: tree,
+    // Not whatever the caller's own make was given.
+    env: { LC_ALL: "C", MAKEFLAGS: undefined, KBUILD_OUTPUT: undefined },
+    stdin: "ignore",
+    stdout: output,
+    stderr: output,
+    reject: false,
+  });
+  if (result.failed) {
+    throw new Error(
+      `building the debug kernel failed: ${command} ${words.join(" ")}: ` +
+        `${result.shortMessage}; see ${log}`,
+    );
+  }
+}
+
+/** Puts the parts that boot where those of a distribution's kernel are. */
+async function install(
+  root: string,
+  tree: string,
+  make: (...targets: string[]) => Promise<void>,
+): Promise<void> {
+  const release = (await readFile(join(tree, "include/config/kernel.release"), "utf8")).trim();
+  await mkdir(join(root, "boot"));
+  await copyFile(join(tree, "arch/x86/boot/bzImage"), join(root, "boot", `vmlinuz-${release}`));
+  await copyFile(join(tree, ".config"), join(root, "boot", `config-${release}`));
+  // No depmod: kernel-modules.ts reads the modules themselves.
+  await make(`INSTALL_MOD_PATH=${root}`, "DEPMOD=true", "modules_install");
+  for (const link of ["build", "source"]) {
+    await rm(join(root, "lib/modules", release, link), { force: true });
+  }
+  await writeFile(join(root, RELEASE_FILE), release);
+}
+
+/** Removes what building a module does not read: of 2 GB, 150 MB stay. */
+async function removeSources(tree: string): Promise<void> {
+  const kept = ["./include/*", "./scripts/*", "./tools/*", "./arch/x86/*"];
+  const wanted = ["*.h", "Makefile*", "Kbuild*", "Kconfig*", ".config", "Module.symvers"];
+  await execa(
+    "find",
+    [
+      ".",
+      ...["-type", "f"],
+      ...kept.flatMap((path) => ["-not", "-path", path]),
+      ...wanted.flatMap((name) => ["-not", "-name", name]),
+      "-delete",
+    ],
+    { cwd: tree },
+  );
+}
