@@ -4,7 +4,7 @@
 // Mounts one tree from daxfs and its peers in a virtual machine that counts instructions, and prints
 // what reading, mapping and looking up take: see bench/README.md for what that says and what not.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { cacheDirectory, fail, root, say } from "../../tools/setup/steps.mjs";
@@ -31,6 +31,28 @@ const OWN = "daxfs";
 
 /** What EROFS and ext4 ask the kernel for when they are loaded, and not by a dependency. */
 const CHECKSUMS = { 6.1: ["crc32c_generic"], 6.12: ["crc32c_generic"], 7.2: [] };
+
+const PMEM_UNIT = 2 * 1024 * 1024;
+const MODULES = ["nd_e820", "nd_pmem", "erofs", "ext4", "squashfs"];
+
+/** Where the images lie: each begins a section of memory, of 128 MiB. */
+const ADDRESSES = {
+  daxfs: 0x48000000,
+  erofs: 0x50000000,
+  ext4: 0x58000000,
+  squashfs: 0x68000000,
+};
+
+/**
+ * Parameters that make /dev/pmem0 and so on of the peers' images. QEMU's own pmem devices wait for the
+ * host to write its files, for hours of a guest whose clock counts instructions.
+ */
+function pmemParameters(images) {
+  return ["erofs", "ext4", "squashfs"].map((name) => {
+    const size = Math.ceil(statSync(images[name]).size / PMEM_UNIT) * PMEM_UNIT;
+    return `memmap=${size}!${ADDRESSES[name]}`;
+  });
+}
 
 /** How each filesystem is mounted at /fs. /dev/pmem0 is erofs, 1 ext4, 2 squashfs. */
 const MOUNTS = {
@@ -136,17 +158,14 @@ export async function main(argv) {
       const result = await runGuest({
         kernel,
         modules: [module],
-        kernelModules: [...CHECKSUMS[values.kernel], "nd_pmem", "erofs", "ext4", "squashfs"],
-        images: [
-          { path: images.daxfs },
-          ...["erofs", "ext4", "squashfs"].map((name) => ({
-            path: images[name],
-            backing: "virtio-pmem",
-          })),
-        ],
+        kernelModules: [...CHECKSUMS[values.kernel], ...MODULES],
+        images: Object.entries(ADDRESSES).map(([name, physicalAddress]) => ({
+          path: images[name],
+          physicalAddress,
+        })),
         programs: [`${work}/measure`],
         cpus: 1,
-        commandLine: ["mitigations=off"],
+        commandLine: ["mitigations=off", ...pmemParameters(images)],
         qemuArguments: ["-icount", "shift=0,sleep=off", "-cpu", "max,-erms"],
         script: SCRIPT,
         name: "bench-kernel",

@@ -116,7 +116,9 @@ describe("the module's sources", () => {
       .split("\n")
       .filter((line) => /^[a-z_]+\.[ch]:\d+:/.test(line))
       // The one place that may ask for the kernel's version.
-      .filter((line) => !(line.startsWith("compat.h:") && line.includes("LINUX_VERSION_CODE")));
+      .filter((line) => !(line.startsWith("compat.h:") && line.includes("LINUX_VERSION_CODE")))
+      // It takes the end of "define_trace.h", which has to be included, for the file's own name.
+      .filter((line) => !(line.startsWith("trace.h:") && line.includes("EMBEDDED_FILENAME")));
     expect(complaints).toEqual([]);
     expect(run.all).toMatch(/total: 0 errors/);
   });

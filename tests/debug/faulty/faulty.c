@@ -45,11 +45,12 @@ static noinline void out_of_bounds(void)
 
 static noinline void vmalloc_out_of_bounds(void)
 {
-	volatile char *memory = vzalloc(PAGE_SIZE);
+	/* Not beyond the page: what follows that is not mapped. */
+	volatile char *memory = vzalloc(PAGE_SIZE - 128);
 
 	if (!memory)
 		return;
-	memory[PAGE_SIZE - 64 + beyond];
+	memory[PAGE_SIZE - 128 + beyond];
 	vfree((void *)memory);
 }
 
