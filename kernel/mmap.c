@@ -192,8 +192,9 @@ static int daxfs_vma_access(struct vm_area_struct *vma, unsigned long address,
 }
 
 /*
- * There is nothing to do. But without it mremap() grows a mapping in place by
- * merging it with one that it makes behind it, and VM_MIXEDMAP never merges.
+ * There is nothing to do. But without it mremap() of 6.1 grows a mapping in
+ * place by merging it with one that it makes behind it, and VM_MIXEDMAP never
+ * merges.
  */
 static void daxfs_vma_close(struct vm_area_struct *vma)
 {

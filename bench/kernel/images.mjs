@@ -58,7 +58,7 @@ function dataOffset(image, tree) {
  * a multiple of 2 MiB, where it can be mapped with huge pages.
  */
 function makeErofs(tree, image) {
-  const padding = `${tree}/big/.padding`;
+  const padding = `${tree}/.padding`;
   let size = 0;
   for (let tries = 0; tries < 8; tries++) {
     run("mkfs.erofs", "--quiet", "-T0", image, tree);

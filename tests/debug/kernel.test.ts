@@ -4,8 +4,12 @@ import { droppedOptions, GuestError, runGuest } from "@daxfs/qemu";
 import { beforeAll, describe, expect, it } from "vitest";
 import { buildDebugDaxfs, buildTestModule, LEAK_FUNCTIONS } from "./support.js";
 
-/** What the kernel says to each fault of faulty.c, in the order in which they are tried. */
+/**
+ * What the kernel says to each fault of faulty.c, in the order in which they are tried: lockdep ends
+ * with the first report of another.
+ */
 const FAULTS: readonly (readonly [fault: string, message: RegExp])[] = [
+  ["lock_order", /WARNING: possible circular locking dependency detected/],
   ["use_after_free", /BUG: KASAN: use-after-free in use_after_free/],
   ["out_of_bounds", /BUG: KASAN: slab-out-of-bounds in out_of_bounds/],
   ["vmalloc_out_of_bounds", /BUG: KASAN: vmalloc-out-of-bounds in vmalloc_out_of_bounds/],
@@ -13,7 +17,6 @@ const FAULTS: readonly (readonly [fault: string, message: RegExp])[] = [
   ["array_index", /UBSAN: array-index-out-of-bounds in .*faulty\.c/],
   ["shift", /UBSAN: shift-out-of-bounds in .*faulty\.c/],
   ["sleep_under_spinlock", /BUG: sleeping function called from invalid context at .*faulty\.c/],
-  ["lock_order", /WARNING: possible circular locking dependency detected/],
   ["leak", /kmemleak: [1-9]\d* new suspected memory leaks/],
 ];
 
