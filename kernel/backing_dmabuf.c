@@ -22,6 +22,9 @@ static int daxfs_dmabuf_map(struct daxfs_backing *backing,
 
 	if (request->pages == DAXFS_PAGES_ALWAYS)
 		return invalfc(fc, "pages is not for a dmabuf: its pages are the exporter's");
+	if (dmabuf->ops->pin && !DAXFS_VMAP_PINS)
+		return invalfc(fc, "the exporter of the dma-buf (%s) may move its memory",
+			       dmabuf->exp_name);
 	if (!PAGE_ALIGNED(dmabuf->size))
 		return invalfc(fc, "the size of the dma-buf, %zu, is not a multiple of %lu",
 			       dmabuf->size, PAGE_SIZE);

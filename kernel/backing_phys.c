@@ -51,15 +51,11 @@ static void *daxfs_phys_memremap(phys_addr_t phys, u64 size,
 	return address;
 }
 
-/*
- * The size of the image, to the next 2 MiB where there is no System RAM in
- * between: struct pages come for no less.
- */
+/* The size of the image, where the mount does not give that of the region. */
 static int daxfs_phys_find_size(phys_addr_t phys, struct fs_context *fc,
 				u64 *size)
 {
 	struct daxfs_defect defect;
-	u64 rounded;
 	void *address;
 	int err;
 
@@ -75,13 +71,21 @@ static int daxfs_phys_find_size(phys_addr_t phys, struct fs_context *fc,
 		return invalfc(fc, "not a valid image: superblock: %s is %#llx, expected %s",
 			       defect.field, (unsigned long long)defect.found,
 			       defect.expected);
-	if (check_add_overflow(*size, (u64)SZ_2M - 1, &rounded))
-		return 0;
+	return daxfs_phys_check(phys, *size, fc);
+}
+
+/* To the next 2 MiB, where there is no System RAM in between. */
+static u64 daxfs_phys_round_up(phys_addr_t phys, u64 size)
+{
+	u64 rounded;
+
+	if (check_add_overflow(size, (u64)SZ_2M - 1, &rounded))
+		return size;
 	rounded = round_down(rounded, SZ_2M);
-	if (rounded - 1 <= iomem_resource.end - phys &&
-	    daxfs_phys_is_clear(phys, rounded))
-		*size = rounded;
-	return 0;
+	if (rounded - 1 > iomem_resource.end - phys ||
+	    !daxfs_phys_is_clear(phys, rounded))
+		return size;
+	return rounded;
 }
 
 /* Struct pages where they are wanted and possible; an error where they must be. */
@@ -117,20 +121,24 @@ static int daxfs_phys_map(struct daxfs_backing *backing,
 			  const struct daxfs_request *request,
 			  struct fs_context *fc)
 {
+	u64 size = request->size;
 	int err;
 
-	backing->size = request->size;
-	if (!request->has_size) {
-		err = daxfs_phys_find_size(backing->phys, fc, &backing->size);
-		if (err)
-			return err;
+	if (request->has_size) {
+		err = daxfs_phys_check(backing->phys, size, fc);
+		backing->size = size;
+	} else {
+		err = daxfs_phys_find_size(backing->phys, fc, &size);
+		/* Struct pages come for no less than 2 MiB. */
+		if (!err)
+			backing->size = daxfs_phys_round_up(backing->phys, size);
 	}
-	err = daxfs_phys_check(backing->phys, backing->size, fc);
 	if (!err)
 		err = daxfs_phys_map_pages(backing, request->pages, fc);
 	if (err || backing->address)
 		return err;
-	backing->address = daxfs_phys_memremap(backing->phys, backing->size, fc);
+	backing->size = size;
+	backing->address = daxfs_phys_memremap(backing->phys, size, fc);
 	return backing->address ? 0 : -ENOMEM;
 }
 

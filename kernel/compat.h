@@ -135,6 +135,12 @@ static inline void super_set_uuid(struct super_block *sb, const u8 *uuid,
 #define DAXFS_IMPORT_DMA_BUF MODULE_IMPORT_NS("DMA_BUF")
 #endif
 
+/*
+ * Before 6.15 a mapping into the kernel does not keep exporters that move their
+ * buffers from doing so.
+ */
+#define DAXFS_VMAP_PINS (!DAXFS_KERNEL_BEFORE(6, 15))
+
 /* 6.17 dropped pfn_t. */
 #if DAXFS_KERNEL_BEFORE(6, 17)
 #include <linux/pfn_t.h>
@@ -149,17 +155,6 @@ static inline vm_fault_t daxfs_insert_pfn(struct vm_area_struct *vma,
 	return vmf_insert_mixed(vma, address, __pfn_to_pfn_t(pfn, PFN_DEV));
 #else
 	return vmf_insert_mixed(vma, address, pfn);
-#endif
-}
-
-/* Maps the huge page around a fault, of memory without struct pages. */
-static inline vm_fault_t daxfs_insert_pfn_pmd(struct vm_fault *vmf,
-					      unsigned long pfn)
-{
-#if DAXFS_KERNEL_BEFORE(6, 17)
-	return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), false);
-#else
-	return vmf_insert_pfn_pmd(vmf, pfn, false);
 #endif
 }
 

@@ -173,7 +173,10 @@ static int daxfs_get_tree(struct fs_context *fc)
 	} else {
 		err = daxfs_fill_super(sb, &options->request, options->validate,
 				       fc);
-		if (!err)
+		/* While a mount that waits for this one still does. */
+		if (err)
+			daxfs_backing_unmap(&DAXFS_SB(sb)->backing);
+		else
 			sb->s_flags |= SB_ACTIVE;
 	}
 	if (err) {
@@ -196,7 +199,8 @@ static int daxfs_reconfigure(struct fs_context *fc)
 	const struct daxfs_request *request = &options->request;
 	const char *conflict = daxfs_conflict(&info->backing, request);
 
-	if (request->has_phys && request->phys != info->backing.phys)
+	if (request->has_phys &&
+	    (info->backing.dmabuf || request->phys != info->backing.phys))
 		conflict = "phys";
 	if (request->dmabuf &&
 	    (!info->backing.dmabuf || request->dmabuf != info->backing.dmabuf->file))

@@ -10,7 +10,7 @@
 #include <linux/crc32.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/stat.h>
 #include <linux/string.h>
 #endif
@@ -585,8 +585,11 @@ static int daxfs_walk(const struct daxfs_image *image,
 		if (name && daxfs_compare(image, &node, name, name_len) == 0)
 			break;
 		at = node.next_sibling;
-		if (step % DAXFS_WALK_SLICE == DAXFS_WALK_SLICE - 1)
+		if (step % DAXFS_WALK_SLICE == DAXFS_WALK_SLICE - 1) {
 			cond_resched();
+			if (fatal_signal_pending(current))
+				return -EINTR;
+		}
 	}
 	*ino = at;
 	return 0;
@@ -601,7 +604,7 @@ static int daxfs_walk(const struct daxfs_image *image,
  * @ino: number of the entry that has the name
  * @defect: says why, on -EUCLEAN
  *
- * Return: 0, -ENOENT, or -EUCLEAN.
+ * Return: 0, -ENOENT, -EUCLEAN, or -EINTR where a signal kills the process.
  */
 int daxfs_image_lookup(const struct daxfs_image *image,
 		       const struct daxfs_node *dir, const char *name,
@@ -628,7 +631,7 @@ int daxfs_image_lookup(const struct daxfs_image *image,
  *
  * Arithmetic where the directory is sorted, a walk elsewhere.
  *
- * Return: 0, or -EUCLEAN.
+ * Return: 0, -EUCLEAN, or -EINTR where a signal kills the process.
  */
 int daxfs_image_seek(const struct daxfs_image *image,
 		     const struct daxfs_node *dir, u64 index,

@@ -67,27 +67,31 @@ static vm_fault_t daxfs_insert(const struct daxfs_backing *backing,
 	return daxfs_insert_pfn(vma, address, pfn);
 }
 
-/* Leaves what is mapped already, as a private copy, alone. */
+/*
+ * Leaves what is mapped already, as a private copy, alone. The window is one of
+ * addresses, so that it never reaches into the next page table: that may be a
+ * huge entry, which 6.1 would take for a table, and write to the image.
+ */
 static void daxfs_fault_around(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	const struct inode *inode = file_inode(vma->vm_file);
 	const struct daxfs_backing *backing = daxfs_backing_of(inode);
-	const pgoff_t first = round_down(vmf->pgoff, DAXFS_FAULT_AROUND);
-	const pgoff_t from = max(first, vma->vm_pgoff);
-	const pgoff_t to = min3(first + DAXFS_FAULT_AROUND,
-				daxfs_page_count(inode),
-				vma->vm_pgoff + vma_pages(vma));
-	pgoff_t at;
+	const unsigned long window = DAXFS_FAULT_AROUND * PAGE_SIZE;
+	const unsigned long first = ALIGN_DOWN(vmf->address, window);
+	const unsigned long end = first + min(window, vma->vm_end - first);
+	unsigned long address;
 
-	for (at = from; at < to; at++) {
+	for (address = max(first, vma->vm_start); address < end;
+	     address += PAGE_SIZE) {
+		const pgoff_t at = linear_page_index(vma, address);
 		const u64 offset = daxfs_page_offset(inode, at);
 
+		if (at >= daxfs_page_count(inode))
+			break;
 		if (at == vmf->pgoff)
 			continue;
-		if (daxfs_insert(backing, vma,
-				 vma->vm_start +
-				 ((at - vma->vm_pgoff) << PAGE_SHIFT),
+		if (daxfs_insert(backing, vma, address,
 				 backing->operations->pfn(backing, offset)) !=
 		    VM_FAULT_NOPAGE)
 			break;
@@ -118,15 +122,15 @@ static vm_fault_t daxfs_fault(struct vm_fault *vmf)
 }
 
 /*
- * The kernel follows a huge entry to its struct page: for pins up to 6.12 at
- * least, for smaps and clear_refs. Memory without any is mapped in small pages.
+ * The kernel follows a huge entry to its struct page, for pins, smaps and
+ * clear_refs, and where it pins takes all 512 for one folio: memory without
+ * struct pages has none, and in a dma-buf they are of many folios. Both are
+ * mapped in small pages.
  */
 static bool daxfs_can_map_huge(const struct daxfs_backing *backing,
 			       unsigned long pfn)
 {
-	if (!IS_ALIGNED(pfn, PHYS_PFN(PMD_SIZE)))
-		return false;
-	return backing->pagemap || (backing->dmabuf && pfn_valid(pfn));
+	return backing->pagemap && IS_ALIGNED(pfn, PHYS_PFN(PMD_SIZE));
 }
 
 static vm_fault_t daxfs_map_huge(struct vm_fault *vmf)
@@ -149,11 +153,9 @@ static vm_fault_t daxfs_map_huge(struct vm_fault *vmf)
 		return VM_FAULT_FALLBACK;
 	offset = daxfs_page_offset(inode, first);
 	pfn = backing->operations->pfn(backing, offset);
-	if (!daxfs_can_map_huge(backing, pfn) ||
-	    backing->operations->contiguous(backing, offset, PMD_SIZE) < PMD_SIZE)
+	if (!daxfs_can_map_huge(backing, pfn))
 		return VM_FAULT_FALLBACK;
-	return backing->pagemap ? daxfs_insert_page_pmd(vmf, pfn) :
-				  daxfs_insert_pfn_pmd(vmf, pfn);
+	return daxfs_insert_page_pmd(vmf, pfn);
 }
 
 static vm_fault_t daxfs_huge_fault(struct vm_fault *vmf, DAXFS_FAULT_SIZE size)

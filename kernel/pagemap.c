@@ -5,6 +5,7 @@
  */
 #include <linux/memremap.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -14,6 +15,12 @@
 #include "compat.h"
 
 static struct workqueue_struct *daxfs_workqueue;
+
+/*
+ * Struct pages that are going look as if they were gone, and what overlaps
+ * them must wait until they are.
+ */
+static DEFINE_MUTEX(daxfs_pagemap_lock);
 
 /* How often pages that are still pinned are looked at again. */
 #define DAXFS_PIN_INTERVAL (HZ / 10)
@@ -70,7 +77,9 @@ static bool daxfs_pagemap_is_whole(const struct daxfs_pagemap *pagemap)
 
 static void daxfs_pagemap_free(struct daxfs_pagemap *pagemap)
 {
+	mutex_lock(&daxfs_pagemap_lock);
 	memunmap_pages(&pagemap->map);
+	mutex_unlock(&daxfs_pagemap_lock);
 	kfree(pagemap);
 }
 
@@ -124,9 +133,6 @@ struct daxfs_pagemap *daxfs_pagemap_create(phys_addr_t phys, u64 size,
 
 	if (!IS_ENABLED(CONFIG_ZONE_DEVICE))
 		return ERR_PTR(-EOPNOTSUPP);
-	/* memremap_pages() would warn, or forget those in the middle. */
-	if (!daxfs_pagemap_is_free(phys, size))
-		return ERR_PTR(-EBUSY);
 	pagemap = kzalloc(sizeof(*pagemap), GFP_KERNEL);
 	if (!pagemap)
 		return ERR_PTR(-ENOMEM);
@@ -135,7 +141,13 @@ struct daxfs_pagemap *daxfs_pagemap_create(phys_addr_t phys, u64 size,
 	pagemap->map.range = (struct range){ phys, phys + size - 1 };
 	pagemap->map.nr_range = 1;
 	pagemap->map.vmemmap_shift = DAXFS_PAGEMAP_ORDER;
-	mapped = memremap_pages(&pagemap->map, NUMA_NO_NODE);
+	mutex_lock(&daxfs_pagemap_lock);
+	/* memremap_pages() would warn, or forget those in the middle. */
+	if (daxfs_pagemap_is_free(phys, size))
+		mapped = memremap_pages(&pagemap->map, NUMA_NO_NODE);
+	else
+		mapped = ERR_PTR(-EBUSY);
+	mutex_unlock(&daxfs_pagemap_lock);
 	if (IS_ERR(mapped)) {
 		kfree(pagemap);
 		return ERR_CAST(mapped);

@@ -75,7 +75,9 @@ function makeExt4(tree, image) {
   run("sh", "-c", 'mkdir "$2" && cp -a "$1/big" "$1/many" "$2"', "sh", tree, `${tree}.ext4`);
   writeFileSync(image, "");
   truncateSync(image, 256 * MIB);
-  run("mke2fs", "-q", "-t", "ext4", "-b", "4096", "-N", "140000", "-d", `${tree}.ext4`, image);
+  // A stripe of 2 MiB makes the kernel begin large files at multiples of it.
+  const options = ["-b", "4096", "-N", "140000", "-E", "stripe_width=512"];
+  run("mke2fs", "-q", "-t", "ext4", ...options, "-d", `${tree}.ext4`, image);
   // mke2fs leaves large directories without an index.
   run("e2fsck", "-fyD", image);
 }

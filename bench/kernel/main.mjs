@@ -114,7 +114,8 @@ function table(rounds) {
     ...names.map((name) => {
       const own = figure(OWN, key);
       const value = figure(name, key);
-      const ratio = name === OWN || WITHOUT_RATIO.has(key) ? "" : ` (×${(own / value).toFixed(2)})`;
+      const ratio =
+        name === OWN || WITHOUT_RATIO.has(key) ? "" : ` (×${Number((own / value).toPrecision(2))})`;
       return `${value.toFixed(digits)}${ratio}`;
     }),
   ]);

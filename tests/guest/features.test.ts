@@ -38,7 +38,10 @@ const REFUSALS: Readonly<Record<string, { options: string; message: RegExp }>> =
   },
   "no size, and no image": { options: "phys=$(($P + 0x200000))", message: /magic/ },
   "no size, in System RAM": { options: "phys=0x10000000", message: /System RAM/ },
-  "pages for an odd size": { options: "phys=$P,size=$(($S + 4096)),pages", message: /pages.*2 MiB/ },
+  "pages for an odd size": {
+    options: "phys=$P,size=$(($S + 4096)),pages",
+    message: /pages.*2 MiB/,
+  },
   "pages for an odd address": { options: "phys=$(($P + 4096)),size=2M,pages", message: /2 MiB/ },
   "pages that another mount has": {
     options: "phys=$(($P + 0x200000)),size=2M,pages",
@@ -90,6 +93,10 @@ value "broken but mounted" "$(ls /mnt | wc -l)"
 mount -o remount,validate /mnt && exit 5
 value "message of validation on remount" "$(last)"
 umount /mnt
+
+mount -t daxfs -o phys=$IMAGE2_PHYS none /mnt || exit 11
+feature_checks edge /mnt/zeros >/tmp/edge; attach edge /tmp/edge
+umount /mnt || exit 12
 
 # An odd size, and units.
 mount -t daxfs -o phys=$(($P / 1024))k,size=$(($S / 1024 + 4))K none /mnt || exit 6
@@ -146,13 +153,18 @@ describe.skipIf(reason !== undefined)("a mount", () => {
     const broken = join(directory, "broken.daxfs");
     await writeFile(broken, await withLostEntry(join(tree, "directory"), directory));
 
+    const odd = join(directory, "odd");
+    await mkdir(odd);
+    await hostScript('echo small >"$1/a"; truncate -s 8M "$1/zeros"', odd);
+    const unaligned = await buildImage(odd, join(directory, "odd.daxfs"), ["--align", "4k"]);
+
     const { kernel, module } = await buildDaxfs();
     const huge = kernel.flavour === "6.1" ? MOST_SMALL : MOST_HUGE;
     result = await runGuest({
       kernel,
       modules: [module],
       kernelModules: ["brd"],
-      images: [{ path: image }, { path: broken }],
+      images: [{ path: image }, { path: broken }, { path: unaligned }],
       programs: [helper],
       name: "features",
       script: `set -- ${MOST_HUGE} ${huge}\n${script()}`,
@@ -199,6 +211,11 @@ describe.skipIf(reason !== undefined)("a mount", () => {
   it.each(["default", "nopages", "pages"])("gives mappings what %s promises", (mode) => {
     expect(failed(`pages ${mode}`)).toEqual([]);
     console.info(faultCounts(mode, helperChecks(result, `pages ${mode}`)));
+  });
+
+  it("maps small pages beside huge ones without a touch on the image", () => {
+    expect(failed("edge")).toEqual([]);
+    expect(helperChecks(result, "edge").length).toBeGreaterThan(18);
   });
 
   it("says whether it has struct pages", () => {

@@ -7,6 +7,8 @@
  *   feature_checks pages MODE MOST  what its mappings can be used for; MODE is
  *                                   the mount's, default, pages or nopages; MOST
  *                                   the faults that 64 MiB may take
+ *   feature_checks edge FILE        FILE is zeros, and off a 64 KiB boundary: small
+ *                                   pages in front of a huge one
  *   feature_checks pin              a page in a pipe outlives the mount, which
  *                                   this unmounts
  */
@@ -359,6 +361,51 @@ static void check_pages(const char *mode, long most)
 	munmap(shared, SIZE);
 }
 
+/*
+ * The pages around a fault must not be sought in the page table of a huge
+ * mapping behind them: there is none, and the file would be taken for it.
+ */
+static void check_edge(const char *name)
+{
+	const size_t huge = 2UL << 20, size = 8UL << 20;
+	struct daxfs_extent extent = { 0 };
+	int fd = open(name, O_RDONLY);
+	uint8_t *area, *mapped;
+	size_t page, at;
+
+	if (fd < 0 || ioctl(fd, DAXFS_IOC_GET_EXTENT, &extent) < 0)
+		die("%s", name);
+	check("the file is off a boundary", extent.physical % (16 * PAGE) != 0,
+	      "%#llx", (unsigned long long)extent.physical);
+	/* The first byte that can begin a huge mapping. */
+	at = (huge - extent.physical % huge) % huge + huge;
+	area = mmap(NULL, size + 2 * huge, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (area == MAP_FAILED)
+		die("mmap");
+	area += huge - (uintptr_t)area % huge;
+	/* From 16 pages before it, so that what is before it is no huge page. */
+	mapped = mmap(area + huge - 16 * PAGE, 16 * PAGE + huge, PROT_READ,
+		      MAP_SHARED | MAP_FIXED, fd, at - 16 * PAGE);
+	if (mapped == MAP_FAILED)
+		die("mmap");
+	check("the huge page reads", mapped[16 * PAGE] == 0, "%#x",
+	      mapped[16 * PAGE]);
+	for (page = 16; page-- > 0;)
+		check("a page before it reads", mapped[page * PAGE] == 0,
+		      "page %zu", page);
+	for (at = 0; at < size; at += sizeof(buffer)) {
+		static const uint8_t zeros[sizeof(buffer)];
+
+		if (pread(fd, buffer, sizeof(buffer), at) != sizeof(buffer) ||
+		    memcmp(buffer, zeros, sizeof(buffer)) != 0)
+			break;
+	}
+	check("the file is what it was", at == size, "up to %zu", at);
+	munmap(mapped, 16 * PAGE + huge);
+	close(fd);
+}
+
 static long module_users(void)
 {
 	char text[32] = "";
@@ -400,6 +447,8 @@ int main(int argc, char **argv)
 		check_file(strtoull(argv[2], NULL, 0));
 	else if (argc == 4 && strcmp(argv[1], "pages") == 0)
 		check_pages(argv[2], atol(argv[3]));
+	else if (argc == 3 && strcmp(argv[1], "edge") == 0)
+		check_edge(argv[2]);
 	else if (argc == 2 && strcmp(argv[1], "pin") == 0)
 		check_pin();
 	else
