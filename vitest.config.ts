@@ -18,7 +18,8 @@ const guests = {
 };
 
 // Projects, so that each can be run alone: `unit` needs Node only, `system` needs Debian's tools and
-// root, `qemu` and `guest` boot virtual machines, `guest` with the kernel that DAXFS_KERNEL names.
+// root, `qemu` and `guest` boot virtual machines, `guest` with the kernel that DAXFS_KERNEL names,
+// `debug` with one that finds faults.
 export default defineConfig({
   resolve: { alias },
   test: {
@@ -38,6 +39,19 @@ export default defineConfig({
       {
         extends: true,
         test: { name: "guest", include: ["tests/guest/**/*.test.ts"], ...guests },
+      },
+      {
+        extends: true,
+        test: {
+          name: "debug",
+          include: ["tests/debug/**/*.test.ts"],
+          ...guests,
+          // Everything is several times slower on that kernel.
+          testTimeout: 3_600_000,
+          hookTimeout: 3_600_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+        },
       },
     ],
   },

@@ -60,6 +60,7 @@ export const PACKAGES = {
     "zlib1g-dev",
     "zstd",
   ],
+  debug: ["bc", "bison", "flex", "libelf-dev", "make", "xz-utils"],
   bench: ["e2fsprogs", "erofs-utils", "squashfs-tools", "tar", "time"],
 };
 
