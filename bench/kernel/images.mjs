@@ -70,21 +70,30 @@ function makeErofs(tree, image) {
   throw new Error("mkfs.erofs does not put the data at a multiple of 2 MiB");
 }
 
-/** Without the data, which the guest copies into it: the kernel aligns large files, mke2fs does not. */
-function makeExt4(tree, image) {
-  run("sh", "-c", 'mkdir "$2" && cp -a "$1/big" "$1/many" "$2"', "sh", tree, `${tree}.ext4`);
-  writeFileSync(image, "");
-  truncateSync(image, 256 * MIB);
-  // A stripe of 2 MiB makes the kernel begin large files at multiples of it.
-  const options = ["-b", "4096", "-N", "140000", "-E", "stripe_width=512"];
-  run("mke2fs", "-q", "-t", "ext4", ...options, "-d", `${tree}.ext4`, image);
+/** ext4 aligns large files with clusters of 2 MiB, which small ones don't fit: two images. */
+function makeExt4(tree, files, data) {
+  const only = (name, what) => {
+    run("sh", "-c", 'mkdir "$1" && shift && cp -a "$@"', "sh", name, ...what, name);
+    return name;
+  };
+  const make = (image, size, from, ...options) => {
+    writeFileSync(image, "");
+    truncateSync(image, size);
+    run("mke2fs", "-q", "-t", "ext4", "-b", "4096", ...options, "-d", from, image);
+  };
+  const many = only(`${tree}.files`, [`${tree}/big`, `${tree}/many`]);
+  // What the data is mounted on.
+  empty(`${many}/data`);
+  make(files, 256 * MIB, many, "-N", "140000");
   // mke2fs leaves large directories without an index.
-  run("e2fsck", "-fyD", image);
+  run("e2fsck", "-fyD", files);
+  const clusters = ["-O", "bigalloc,^has_journal", "-C", String(HUGE)];
+  make(data, 128 * MIB, only(`${tree}.data`, [`${tree}/data`]), ...clusters);
 }
 
 /**
  * Makes the tree and its images in a directory.
- * @returns {{ daxfs: string, erofs: string, ext4: string, squashfs: string }} their paths
+ * @returns {Record<string, string>} the path of each, by name
  */
 export function makeImages(directory) {
   const tree = `${directory}/tree`;
@@ -100,11 +109,11 @@ export function makeImages(directory) {
   );
   // Struct pages come for whole 2 MiB; in a whole section of memory, no RAM is beside them.
   truncateSync(path("daxfs"), Math.ceil(statSync(path("daxfs")).size / SECTION) * SECTION);
-  makeExt4(tree, path("ext4"));
+  makeExt4(tree, path("ext4"), path("ext4data"));
   const plain = ["-noI", "-noD", "-noF", "-noX", "-no-progress", "-quiet"];
   run("mksquashfs", tree, path("squashfs"), ...plain);
   makeErofs(tree, path("erofs"));
   return Object.fromEntries(
-    ["daxfs", "erofs", "ext4", "squashfs"].map((name) => [name, path(name)]),
+    ["daxfs", "erofs", "ext4", "ext4data", "squashfs"].map((name) => [name, path(name)]),
   );
 }

@@ -147,9 +147,9 @@ ${compareInGuest("changed", "/changed")}
 ${altered.map(({ name }) => diffInGuest(name, actualManifest("rootfs"))).join("\n")}
 run() { name=$1; shift; value "$name" "$("$@" 2>&1; echo "status $?")"; }
 user() { setpriv --reuid 1000 --regid 1000 --clear-groups "$@"; }
-value packages "$(chroot /mnt dpkg -l | grep -c '^ii ')"
-run perl chroot /mnt perl -e 'use POSIX; use List::Util qw(sum); print sum(map { $_ * $_ } 1 .. 5), strftime(" %Y\\n", gmtime(86400 * 365))'
-run bash chroot /mnt bash -c 'set -o pipefail; ls -l /usr/bin | wc -l >/dev/null && echo "\${BASH_VERSINFO[0]}"'
+value packages "$(chroot /mnt /usr/bin/dpkg -l | grep -c '^ii ')"
+run perl chroot /mnt /usr/bin/perl -e 'use POSIX; use List::Util qw(sum); print sum(map { $_ * $_ } 1 .. 5), strftime(" %Y\\n", gmtime(86400 * 365))'
+run bash chroot /mnt /bin/bash -c 'set -o pipefail; ls -l /usr/bin | wc -l >/dev/null && echo "\${BASH_VERSINFO[0]}"'
 run static ${PROGRAMS}/static one two
 run dynamic ${PROGRAMS}/dynamic three
 run "dynamic in its system" chroot /mnt /${DECORATION}/programs/dynamic four

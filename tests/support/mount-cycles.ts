@@ -39,7 +39,8 @@ export interface CycleImages {
   programs: string[];
   /** What mount_cycles takes, in the guest's shell, for the first image and so on. */
   first: string;
-  /** The second image, with a region of whole 2 MiB, as struct pages take. */
+  /** The first and the second image with struct pages, which take a region of whole 2 MiB. */
+  firstWithPages: string;
   second: string;
   none: string;
   /** The second image with a region that ends inside it; not while that is mounted. */
@@ -65,7 +66,8 @@ export async function prepareCycles(directory: string, kernel: Kernel): Promise<
     // The backing of an image makes the guest load what it takes; it lies in reserved memory too.
     images: [{ path }, ...exporters.map((backing) => ({ path, backing })), { path: none }],
     programs,
-    first: "phys=$IMAGE0_PHYS,size=$IMAGE0_SIZE",
+    first: "phys=$IMAGE0_PHYS,size=$IMAGE0_SIZE,nopages",
+    firstWithPages: "phys=$IMAGE0_PHYS",
     second: "phys=$IMAGE1_PHYS",
     none: `phys=$IMAGE${exporters.length + 1}_PHYS,size=0x2000`,
     short: "phys=$IMAGE1_PHYS,size=0x2000",

@@ -51,6 +51,7 @@ export const PACKAGES = {
     "skopeo",
     "sparse",
     "sqlite3",
+    "squashfs-tools",
     "stress-ng",
     "time",
     "umoci",
@@ -61,7 +62,7 @@ export const PACKAGES = {
     "zstd",
   ],
   debug: ["bc", "bison", "flex", "libelf-dev", "make", "xz-utils"],
-  bench: ["e2fsprogs", "erofs-utils", "squashfs-tools", "tar", "time"],
+  bench: ["e2fsprogs", "erofs-utils", "gcc", "squashfs-tools", "tar", "time"],
 };
 
 /** Ends the command with one line that says what to do. */

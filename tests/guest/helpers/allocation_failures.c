@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * allocation_failures OPTIONS WRONG: does everything a user of a mount can do
+ * allocation_failures MEMORY WRONG: does everything a user of a mount can do
  * again and again while the kernel lets the first allocation fail, then the
  * second and so on, until there is none left to fail (/proc/PID/fail-nth of a
- * kernel with fault injection). OPTIONS name an image, WRONG something else.
+ * kernel with fault injection). MEMORY (see mount_memory.h) has an image, which
+ * is mounted at /image or not, WRONG has none.
  */
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/fsuid.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -18,16 +18,18 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "mount_memory.h"
 
 enum { MOST = 2000, USER = 1000 };
 
-static const char *options, *wrong;
+static struct memory right, wrong;
 
 /* Calls that need more than their name say here what they leave to be undone. */
 static int opened = -1;
 static void *mapped = MAP_FAILED;
 
-static const size_t MAPPED = 4 << 20;
+/* Two huge pages; and a few small ones, for each of which copying takes an allocation. */
+static const size_t MAPPED = 4 << 20, WRITTEN = 4 << 12;
 
 struct operation {
 	const char *name;
@@ -53,50 +55,27 @@ static int open_errno(const char *path)
 
 static int do_mount(void)
 {
-	return ERRNO_OF(mount("none", "/other", "daxfs", 0, options));
+	return memory_mount(&right, "/other");
+}
+
+static int do_mount_by_context(void)
+{
+	return memory_mount_by_context(&right, "/other");
 }
 
 static int do_wrong_mount(void)
 {
-	return ERRNO_OF(mount("none", "/other", "daxfs", 0, wrong));
+	return memory_mount(&wrong, "/other");
+}
+
+static int do_wrong_mount_by_context(void)
+{
+	return memory_mount_by_context(&wrong, "/other");
 }
 
 static void unmount_other(void)
 {
 	umount2("/other", 0);
-}
-
-/* By the calls of fsopen(2), where messages are kept for who reads them. */
-static int do_context(const char *list)
-{
-	const int context = fsopen("daxfs", FSOPEN_CLOEXEC);
-	char copy[256], message[256], *rest = copy, *key;
-	int err = context < 0 ? errno : 0;
-
-	if (err)
-		return err;
-	snprintf(copy, sizeof(copy), "%s", list);
-	while (!err && (key = strsep(&rest, ","))) {
-		char *value = strchr(key, '=');
-
-		*value++ = '\0';
-		err = ERRNO_OF(fsconfig(context, FSCONFIG_SET_STRING, key, value, 0));
-	}
-	if (!err)
-		err = ERRNO_OF(fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
-	while (read(context, message, sizeof(message)) > 0)
-		;
-	return close_after(context, err);
-}
-
-static int do_right_context(void)
-{
-	return do_context(options);
-}
-
-static int do_wrong_context(void)
-{
-	return do_context(wrong);
 }
 
 static int do_stat(void)
@@ -182,9 +161,11 @@ static int as_user(const char *path)
 {
 	int err;
 
+	/* These are silent when they fail. */
 	setfsuid(USER);
-	err = open_errno(path);
-	setfsuid(0);
+	err = setfsuid(-1) == USER ? open_errno(path) : ENOMEM;
+	while (setfsuid(0) != 0)
+		;
 	return err;
 }
 
@@ -220,7 +201,9 @@ static int map(int protection, int advice)
 	if (mapped == MAP_FAILED)
 		return close_after(fd, errno);
 	close(fd);
-	return advice ? ERRNO_OF(madvise(mapped, MAPPED, advice)) : 0;
+	if (!advice)
+		return 0;
+	return ERRNO_OF(madvise(mapped, protection & PROT_WRITE ? WRITTEN : MAPPED, advice));
 }
 
 static int do_populate(void)
@@ -289,11 +272,15 @@ static int do_open_handle(void)
 	return close_after(root, err);
 }
 
-static const struct operation operations[] = {
+/* A mount of its own, and one more of a superblock that is there. */
+static const struct operation mounts[] = {
 	{ "mount", do_mount, 0, unmount_other },
+	{ "mount by fsopen", do_mount_by_context, 0, unmount_other },
 	{ "mount what is no image", do_wrong_mount, EINVAL, unmount_other },
-	{ "fsopen, fsconfig", do_right_context, 0, NULL },
-	{ "fsopen, fsconfig with what is no image", do_wrong_context, EINVAL, NULL },
+	{ "mount what is no image by fsopen", do_wrong_mount_by_context, EINVAL, unmount_other },
+};
+
+static const struct operation uses[] = {
 	{ "stat", do_stat, 0, NULL },
 	{ "stat a name that is missing", do_missing, ENOENT, NULL },
 	{ "readdir", do_readdir, 0, NULL },
@@ -415,27 +402,31 @@ static void sweep_exec(void)
 	      n - 2, refused, killed, strange, status);
 }
 
+#define SWEEP(fail_nth, operations)							\
+	for (size_t i = 0; i < sizeof(operations) / sizeof((operations)[0]); i++)	\
+		sweep(fail_nth, &(operations)[i])
+
 int main(int argc, char **argv)
 {
 	int fail_nth;
-	size_t i;
 
 	if (argc != 3)
 		die("wrong usage");
-	options = argv[1];
-	wrong = argv[2];
+	right = memory_parse(argv[1]);
+	wrong = memory_parse(argv[2]);
 	mkdir("/image", 0755);
 	mkdir("/other", 0755);
-	if (mount("none", "/image", "daxfs", 0, options) != 0)
-		die("mount");
 	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
 	opened = open("/dev/null", O_WRONLY);
 	if (fail_nth < 0 || opened < 0)
 		die("fail-nth");
 	/* From here on without a message each time. */
 	write_file("/proc/sys/vm/drop_caches", "4");
-	for (i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
-		sweep(fail_nth, &operations[i]);
+	SWEEP(fail_nth, mounts);
+	if (memory_mount(&right, "/image") != 0)
+		die("mount");
+	SWEEP(fail_nth, mounts);
+	SWEEP(fail_nth, uses);
 	sweep_exec();
 	check_errno("umount", ERRNO_OF(umount2("/image", 0)), 0);
 	return done();

@@ -1,69 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mount_cycles CYCLES MEMORY...: a process for each MEMORY, all at once, mounts
- * it, uses it and unmounts it, CYCLES times. MEMORY is one of
- *
- *   phys=ADDRESS,size=BYTES           a range
- *   dmabuf=EXPORTER,ADDRESS,BYTES     a dma-buf with a copy of a range; the same
- *                                     words mean the same dma-buf
- *   !...                              the same, which must be refused
+ * mount_cycles CYCLES MEMORY...: a process for each MEMORY (see mount_memory.h),
+ * all at once, mounts it, uses it and unmounts it, CYCLES times. With a ! before
+ * it, MEMORY must be refused. The same words name the same dma-buf.
  */
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "../../../tools/qemu/guest/dmabuf.h"
 #include "check.h"
+#include "mount_memory.h"
 #include "pattern.h"
 
-enum { PAGE = 4096, ODD_SIZE = 1000003, PIECE = 16 * PAGE, MEMORIES = 16 };
+enum { PAGE = 4096, ODD_SIZE = 1000003, PIECE = 16 * PAGE, USERS = 16 };
 
-struct memory {
+struct user {
 	const char *text;
-	const char *options;
 	bool refused;
-	/* Of a dma-buf; else -1. */
-	int buffer;
+	struct memory memory;
 };
 
 /* What a process was at when it failed, for its last line. */
 static const char *step;
 
-static void parse_buffer(struct memory *memory, const char *text)
+static void parse(struct user *users, int index, const char *text)
 {
-	char exporter[32];
-	unsigned long long address, size;
-
-	if (sscanf(text, "%31[^,],%lli,%lli", exporter, (long long *)&address,
-		   (long long *)&size) != 3)
-		die("%s", memory->text);
-	memory->buffer = dmabuf_of_physical(exporter, address, size);
-	if (memory->buffer < 0)
-		die("a dma-buf from %s", exporter);
-}
-
-static void parse(struct memory *memories, int index, const char *text)
-{
-	struct memory *memory = &memories[index];
+	const bool refused = text[0] == '!';
 	int other;
 
-	memory->text = text;
-	memory->refused = text[0] == '!';
-	memory->options = text + memory->refused;
-	memory->buffer = -1;
-	if (strncmp(memory->options, "dmabuf=", 7) != 0)
-		return;
-	for (other = 0; other < index; other++)
-		if (strcmp(memories[other].options, memory->options) == 0)
-			memory->buffer = memories[other].buffer;
-	if (memory->buffer < 0)
-		parse_buffer(memory, memory->options + 7);
+	users[index].text = text;
+	users[index].refused = refused;
+	for (other = 0; other < index; other++) {
+		if (strcmp(users[other].memory.options, text + refused) == 0) {
+			users[index].memory = users[other].memory;
+			return;
+		}
+	}
+	users[index].memory = memory_parse(text + refused);
 }
 
 /* How many hold a dma-buf, this program's descriptors included. */
@@ -81,36 +59,6 @@ static int holders(int buffer)
 		sscanf(line, "count: %d", &count);
 	fclose(file);
 	return count;
-}
-
-static int mount_buffer(int buffer, const char *directory)
-{
-	const int context = fsopen("daxfs", FSOPEN_CLOEXEC);
-	int mounted, err;
-
-	if (context < 0)
-		return errno;
-	if (fsconfig(context, FSCONFIG_SET_FD, "dmabuf", NULL, buffer) != 0 ||
-	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) != 0) {
-		err = errno;
-		close(context);
-		return err;
-	}
-	mounted = fsmount(context, FSMOUNT_CLOEXEC, 0);
-	err = mounted < 0 ? errno : 0;
-	close(context);
-	if (err)
-		return err;
-	err = ERRNO_OF(move_mount(mounted, "", AT_FDCWD, directory, MOVE_MOUNT_F_EMPTY_PATH));
-	close(mounted);
-	return err;
-}
-
-static int mount_memory(const struct memory *memory, const char *directory)
-{
-	if (memory->buffer >= 0)
-		return mount_buffer(memory->buffer, directory);
-	return ERRNO_OF(mount("none", directory, "daxfs", 0, memory->options));
 }
 
 /* The first bytes of each page, since what could be wrong is the page. */
@@ -157,7 +105,7 @@ static bool use(int root, const uint8_t *mapped, int fd, uint64_t from)
 }
 
 /* Every eighth time the unmount comes while all is in use, and is a lazy one. */
-static bool cycle(const struct memory *memory, const char *directory, int number)
+static bool cycle(const struct user *user, const char *directory, int number)
 {
 	const uint64_t from = (uint64_t)(number * 7 % (ODD_SIZE / PIECE)) * PIECE;
 	const bool lazily = number % 8 == 7;
@@ -165,8 +113,8 @@ static bool cycle(const struct memory *memory, const char *directory, int number
 	uint8_t *mapped;
 
 	step = "mount";
-	err = mount_memory(memory, directory);
-	if (memory->refused) {
+	err = memory_mount(&user->memory, directory);
+	if (user->refused) {
 		errno = err;
 		return err == EINVAL;
 	}
@@ -200,7 +148,7 @@ static bool cycle(const struct memory *memory, const char *directory, int number
 	return lazily || umount2(directory, 0) == 0;
 }
 
-static void run(const struct memory *memory, int index, int cycles)
+static void run(const struct user *user, int index, int cycles)
 {
 	char directory[64];
 	int number;
@@ -210,8 +158,8 @@ static void run(const struct memory *memory, int index, int cycles)
 		die("mkdir %s", directory);
 	for (number = 0; number < cycles; number++) {
 		errno = 0;
-		if (!cycle(memory, directory, number)) {
-			printf("wrong: %s: cycle %d, %s: %s\n", memory->text, number, step,
+		if (!cycle(user, directory, number)) {
+			printf("wrong: %s: cycle %d, %s: %s\n", user->text, number, step,
 			       errno_name(errno));
 			exit(1);
 		}
@@ -234,24 +182,24 @@ static int module_users(void)
 int main(int argc, char **argv)
 {
 	const int cycles = argc > 2 ? atoi(argv[1]) : 0;
-	struct memory memories[MEMORIES];
-	int before[MEMORIES];
+	struct user users[USERS];
+	int before[USERS];
 	const int count = argc - 2;
 	int i, status, tries;
 
-	if (cycles <= 0 || count > MEMORIES)
+	if (cycles <= 0 || count > USERS)
 		die("wrong usage");
 	for (i = 0; i < count; i++)
-		parse(memories, i, argv[i + 2]);
+		parse(users, i, argv[i + 2]);
 	for (i = 0; i < count; i++)
-		before[i] = memories[i].buffer < 0 ? 0 : holders(memories[i].buffer);
+		before[i] = users[i].memory.buffer < 0 ? 0 : holders(users[i].memory.buffer);
 	for (i = 0; i < count; i++) {
 		const pid_t child = fork();
 
 		if (child < 0)
 			die("fork");
 		if (child == 0)
-			run(&memories[i], i, cycles);
+			run(&users[i], i, cycles);
 	}
 	for (i = 0; i < count; i++) {
 		if (wait(&status) < 0)
@@ -263,9 +211,9 @@ int main(int argc, char **argv)
 		poll(NULL, 0, 50);
 	check("nobody uses the module", module_users() == 0, "%d users", module_users());
 	for (i = 0; i < count; i++)
-		if (memories[i].buffer >= 0)
+		if (users[i].memory.buffer >= 0)
 			check("the mounts have given the dma-buf back",
-			      before[i] > 0 && holders(memories[i].buffer) == before[i],
-			      "%d holders, %d before", holders(memories[i].buffer), before[i]);
+			      before[i] > 0 && holders(users[i].memory.buffer) == before[i],
+			      "%d holders, %d before", holders(users[i].memory.buffer), before[i]);
 	return done();
 }
