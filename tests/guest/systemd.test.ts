@@ -114,6 +114,9 @@ sed "s|^root:[^:]*:|root:$hash:|" "$2/etc/shadow" >etc/shadow
 chown 0:42 etc/shadow; chmod 0640 etc/shadow
 # The console is the log. This line is for the login.
 ln -s /lib/systemd/system/serial-getty@.service etc/systemd/system/getty.target.wants/serial-getty@ttyS2.service
+# It shares its interrupt with the console, and 6.1 warns when both are hung up at the same time.
+mkdir etc/systemd/system/serial-getty@ttyS2.service.d
+printf '[Service]\\nTTYVHangup=no\\n' >etc/systemd/system/serial-getty@ttyS2.service.d/hangup.conf
 for unit in ${Object.keys(MASKED).join(" ")}; do ln -s /dev/null etc/systemd/system/$unit; done
 printf %s "$3" >root/checks.sh
 printf %s "$4" >usr/lib/systemd/system-shutdown/report

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// Every allocation of every operation fails once: the operation gives ENOMEM, and nothing is lost.
+import { type GuestResult, runGuest } from "@daxfs/qemu";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  helperChecks,
+  reasonToSkip,
+  removeDirectory,
+  workDirectory,
+} from "../support/environment.js";
+import { prepareCycles } from "../support/mount-cycles.js";
+import { buildDebugDaxfs, LEAK_FUNCTIONS, leaksOf } from "./support.js";
+
+const reason = await reasonToSkip();
+if (reason !== undefined) console.warn(`tests/debug/allocation-failures is left out: ${reason}`);
+
+const MEMORIES = ["a range", "a range with struct pages", "a dma-buf"] as const;
+
+/** Without it, failures spare allocations that may sleep, and user pages; and each is a message. */
+const FAIL_EVERYTHING = `
+cd /sys/kernel/debug
+for kind in failslab fail_page_alloc; do
+  echo N >$kind/ignore-gfp-wait && echo 0 >$kind/verbose || exit 2
+done
+echo N >fail_page_alloc/ignore-gfp-highmem && echo 0 >fail_page_alloc/min-order || exit 2
+cd /
+`;
+
+describe.skipIf(reason !== undefined)("an allocation that fails", () => {
+  let directory: string;
+  let result: GuestResult;
+
+  afterAll(() => removeDirectory(directory));
+
+  beforeAll(async () => {
+    directory = await workDirectory("allocation-failures");
+    const { kernel, module } = await buildDebugDaxfs();
+    const setup = await prepareCycles(directory, kernel);
+    const memories = [
+      { name: MEMORIES[0], words: `"${setup.first}" "${setup.none}"` },
+      { name: MEMORIES[1], words: `"${setup.firstWithPages}" "${setup.none}"` },
+      { name: MEMORIES[2], words: `"${setup.buffers[0]?.image}" "${setup.buffers[0]?.none}"` },
+    ];
+    result = await runGuest({
+      kernel,
+      modules: [module],
+      images: setup.images,
+      programs: setup.programs,
+      name: "allocation-failures",
+      timeoutSeconds: 600,
+      // KASAN of 6.1 does not notice when it gets no page table for the shadow of struct pages, and
+      // the kernel falls over it later. What is mounted next to the range keeps the table there.
+      script: `${LEAK_FUNCTIONS}${FAIL_EVERYTHING}
+mkdir /neighbour && mount -t daxfs -o ${setup.second} none /neighbour || exit 4
+${memories.map(({ name, words }) => `(sleep 60; for p in $(pidof allocation_failures) ; do echo "== $p"; cat /proc/$p/stack; grep State /proc/$p/status; cat /proc/$p/fail-nth; cat /proc/$p/wchan; done) & allocation_failures ${words} 2>&1 | tee /tmp/failures; attach "${name}" /tmp/failures`).join("\n")}
+umount /neighbour || exit 5
+leaks leaks
+rmmod daxfs || exit 3
+`,
+    });
+    console.info(`the guest took ${Math.round(result.durationSeconds)} s`);
+  });
+
+  it.each(MEMORIES)("is ENOMEM for whoever met it, and no more, with %s", (name) => {
+    const checks = helperChecks(result, name);
+    for (const { name: operation, detail } of checks) console.info(`${operation}: ${detail}`);
+    expect(checks.filter(({ passed }) => !passed)).toEqual([]);
+    expect(checks.length).toBeGreaterThan(25);
+  });
+
+  it("loses no memory, and leaves a module that can be removed", () => {
+    expect(leaksOf(result, "leaks")).toBe("");
+    expect(result.exitStatus).toBe(0);
+  });
+});
