@@ -52,7 +52,7 @@ describe.skipIf(reason !== undefined)("an allocation that fails", () => {
       // the kernel falls over it later. What is mounted next to the range keeps the table there.
       script: `${LEAK_FUNCTIONS}${FAIL_EVERYTHING}
 mkdir /neighbour && mount -t daxfs -o ${setup.second} none /neighbour || exit 4
-${memories.map(({ name, words }) => `(sleep 60; for p in $(pidof allocation_failures) ; do echo "== $p"; cat /proc/$p/stack; grep State /proc/$p/status; cat /proc/$p/fail-nth; cat /proc/$p/wchan; done) & allocation_failures ${words} 2>&1 | tee /tmp/failures; attach "${name}" /tmp/failures`).join("\n")}
+${memories.map(({ name, words }) => `(sleep 70; for c in /proc/[0-9]*; do case $(cat $c/comm) in alloc*|program) echo "== $c $(cat $c/comm) $(cat $c/syscall) nth $(cat $c/fail-nth)"; grep -E "State|SigPnd|ShdPnd|SigBlk" $c/status; cat $c/stack;; esac; done) & allocation_failures ${words} 2>&1 | tee /tmp/failures; attach "${name}" /tmp/failures`).join("\n")}
 umount /neighbour || exit 5
 leaks leaks
 rmmod daxfs || exit 3

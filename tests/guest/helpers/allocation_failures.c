@@ -379,7 +379,11 @@ static void sweep_exec(void)
 		drop_caches();
 		child = fork();
 		if (child == 0) {
-			set_failure(open("/proc/thread-self/fail-nth", O_RDWR), n);
+			fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
+			dup2(opened, 1);
+			/* A C library that was refused memory may wait for itself. */
+			alarm(20);
+			set_failure(fail_nth, n);
 			execl("/image/plain/program", "program", NULL);
 			_exit(errno == ENOMEM ? 100 : 101);
 		}
