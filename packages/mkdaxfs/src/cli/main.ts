@@ -1,70 +1,13 @@
 // SPDX-License-Identifier: MIT
-import "./warm-up.js";
-import { readFileSync } from "node:fs";
-import { CommanderError } from "commander";
-import { BuildError, isSystemError, systemErrorText } from "../errors.js";
-import { Interrupted } from "./interruption.js";
-import { oneLine } from "./one-line.js";
-import { type Actions, createProgram } from "./program.js";
-import { UsageError } from "./usage-error.js";
+import { defaultJobs, startThreads } from "../jobs/threads.js";
 
-/** Exit status for a command that was used wrongly, as for most tools of Unix. */
-const USAGE_ERROR = 2;
+/** Words of command lines that build nothing, or say themselves how many threads there are to be. */
+const OTHERWISE = /^(check|--help|-h|--version|-V|--jobs.*)$/;
 
-function version(): string {
-  const manifest = JSON.parse(
-    readFileSync(new URL("../package.json", import.meta.url), "utf8"),
-  ) as { version: string };
-  return manifest.version;
-}
+const words = process.argv.slice(2);
+// A guess: a thread too many does no harm, and one too few is started later.
+const builds = words.length > 0 && !words.some((word) => OTHERWISE.test(word));
+const threads = builds ? startThreads(defaultJobs() - 1) : [];
 
-/** Loaded when they are asked for: help and errors in the command line come sooner without them. */
-const actions: Actions = {
-  build: async (sources, flags) => {
-    const { runBuild } = await import("./build-command.js");
-    await runBuild(sources, flags);
-  },
-  check: async (image, flags) => {
-    const { runCheck } = await import("./check-command.js");
-    runCheck(image, flags);
-  },
-};
-
-/**
- * Runs the command line. The only place, with the commands it calls, that prints or ends.
- * @returns the exit status
- */
-async function main(argv: readonly string[]): Promise<number> {
-  try {
-    await createProgram(actions, version()).parseAsync([...argv]);
-    return process.exitCode === undefined ? 0 : Number(process.exitCode);
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
-    // What keeps the process alive has been given up.
-    if (error instanceof Interrupted) process.exit(error.status);
-    if (error instanceof BuildError) {
-      process.stderr.write(`mkdaxfs: ${oneLine(error.message)}\n`);
-      return error instanceof UsageError ? USAGE_ERROR : 1;
-    }
-    const detail = error instanceof Error ? error.stack : String(error);
-    process.stderr.write(`mkdaxfs: this is a bug, please report it: ${detail}\n`);
-    return 70;
-  }
-}
-
-/** Ends for a full disk; a reader that went away, as `head` does, is no failure. */
-function watchOutput(): void {
-  process.stdout.on("error", (error) => {
-    if (isSystemError(error) && error.code === "EPIPE") return;
-    const text = isSystemError(error) ? systemErrorText(error) : error.message;
-    process.stderr.write(`mkdaxfs: cannot write standard output: ${text}\n`);
-    process.exit(1);
-  });
-  // Nobody hears it, and the image can be built all the same.
-  process.stderr.on("error", () => {});
-}
-
-watchOutput();
-void main(process.argv).then((status) => {
-  process.exitCode = status;
-});
+// A file of its own, so that the threads start while it is read and compiled.
+void import("./command.js").then(({ run }) => run(process.argv, threads));

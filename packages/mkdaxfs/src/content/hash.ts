@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readSync } from "node:fs";
 import { FileSequence } from "../host-file.js";
+import { readBuffer } from "../read-buffer.js";
 import { fingerprintOf } from "./fingerprint.js";
 import type { ContentList } from "./list.js";
 
@@ -13,7 +14,7 @@ const BUFFER_SIZE = 512 * 1024;
  */
 export function hashContents(contents: ContentList): Uint8Array {
   const hashes = new Uint8Array(contents.paths.length * 32);
-  const buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
+  const buffer = readBuffer(BUFFER_SIZE);
   readEach(contents, (descriptor, index) => {
     const hash = createHash("sha256");
     const size = contents.sizes[index]!;

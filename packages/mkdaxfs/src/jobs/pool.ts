@@ -3,7 +3,7 @@ import { setImmediate as eventTurn, setTimeout as pause } from "node:timers/prom
 import type { Worker } from "node:worker_threads";
 import { BuildError } from "../errors.js";
 import { type Reply, TASKS, type TaskInput, type TaskName, type TaskOutput } from "./tasks.js";
-import { takeThread } from "./threads.js";
+import { type Thread, takeThread } from "./threads.js";
 
 interface Waiting {
   readonly resolve: (output: unknown) => void;
@@ -39,10 +39,17 @@ const QUEUED_AT_FIRST = 12;
 /** The same where parts come to light: one that waits in a worker can't be done by another thread. */
 const QUEUED_WHILE_GROWING = 2;
 
-/** Worker threads that take tasks while this thread does others. */
+/**
+ * Worker threads that take tasks while this thread does others. Each takes part from when it has
+ * started: what is given to it before would wait, and this thread for it.
+ */
 export class WorkerPool {
   /** None where one thread is to do it all. */
-  private readonly workers: readonly Worker[];
+  private readonly threads: readonly Thread[];
+  /** Those that have started. */
+  private readonly workers: Worker[] = [];
+  /** Hears of a worker that has started. */
+  private joined: (worker: Worker) => void = () => {};
   private readonly waiting = new Map<number, Waiting>();
   private lastId = 0;
   private closed = false;
@@ -57,13 +64,17 @@ export class WorkerPool {
     jobs: number,
     private readonly signal: AbortSignal,
   ) {
-    this.workers = Array.from({ length: jobs - 1 }, takeThread).filter(
-      (worker) => worker !== undefined,
+    this.threads = Array.from({ length: jobs - 1 }, takeThread).filter(
+      (thread) => thread !== undefined,
     );
-    for (const worker of this.workers) {
+    for (const { worker, started } of this.threads) {
       worker.on("message", (reply: Reply) => this.settle(reply));
       worker.on("error", (error) => this.fail(error));
       worker.on("exit", () => this.fail(new Error("a worker thread ended early")));
+      void started.then(() => {
+        this.workers.push(worker);
+        this.joined(worker);
+      });
     }
   }
 
@@ -106,8 +117,12 @@ export class WorkerPool {
           finished?.(part);
           inWorkers.delete(done);
           queue.length--;
-          const goesOn = front < back && failure === undefined;
-          if (goesOn && queue.length < QUEUED_IN_WORKER) handOver(worker, queue);
+          // Towards the end fewer wait in workers, so that all are done at about the same time.
+          const most = Math.min(
+            QUEUED_IN_WORKER,
+            Math.ceil((back - front) / this.threads.length / 2),
+          );
+          if (failure === undefined && queue.length < most) handOver(worker, queue);
         },
         (error: unknown) => {
           failure ??= { error };
@@ -117,12 +132,15 @@ export class WorkerPool {
       inWorkers.add(done);
     };
     // No more than the share of each, so that a few parts are not all left to one.
-    const share = Math.ceil(count / (this.workers.length + 1));
+    const share = Math.ceil(count / (this.threads.length + 1));
     const ahead = Math.min(share, first === undefined ? QUEUED_IN_WORKER : QUEUED_AT_FIRST);
-    for (const worker of this.workers) {
+    this.joined = (worker) => {
       const queue = { length: 0 };
-      while (queue.length < ahead && front < back) handOver(worker, queue);
-    }
+      while (queue.length < ahead && front < back && failure === undefined) {
+        handOver(worker, queue);
+      }
+    };
+    this.workers.forEach(this.joined);
     first?.();
     while (front < back && failure === undefined) {
       const part = front++;
@@ -149,7 +167,7 @@ export class WorkerPool {
     next,
   }: GrowingTask<T>): AsyncGenerator<TaskOutput<T>> {
     const done: TaskOutput<T>[] = [];
-    const queued = this.workers.map(() => 0);
+    const queued = this.threads.map(() => 0);
     let failure: { readonly error: unknown } | undefined;
     let wake = () => {};
     const handOver = (worker: Worker, index: number, input: TaskInput<T>) => {
@@ -191,10 +209,11 @@ export class WorkerPool {
 
   async close(): Promise<void> {
     this.closed = true;
-    await Promise.all(this.workers.map((worker) => worker.terminate()));
+    await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
   }
 
   private settle(reply: Reply): void {
+    if (reply === "started") return;
     const waiting = this.waiting.get(reply.id);
     this.waiting.delete(reply.id);
     if ("output" in reply) waiting?.resolve(reply.output);

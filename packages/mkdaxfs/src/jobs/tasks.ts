@@ -24,8 +24,9 @@ export interface Request {
   readonly input: unknown;
 }
 
-/** What comes back: a result, a message for the user, or a fault of ours. */
+/** What comes back: first that it has started, then results, messages for the user, or faults of ours. */
 export type Reply =
+  | "started"
   | { readonly id: number; readonly output: unknown }
   | { readonly id: number; readonly userError: string }
   | { readonly id: number; readonly fault: string };

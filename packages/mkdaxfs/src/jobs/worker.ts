@@ -13,3 +13,6 @@ parentPort?.on("message", ({ id, task, input }: Request) => {
   }
   parentPort?.postMessage(reply);
 });
+
+// Says that it has started.
+parentPort?.postMessage("started" satisfies Reply);

@@ -6,6 +6,7 @@ import type { ContentList } from "../content/list.js";
 import { BuildError, described } from "../errors.js";
 import { FileSequence } from "../host-file.js";
 import { type HostPath, shown } from "../host-path.js";
+import { readBuffer } from "../read-buffer.js";
 
 /** Takes the bytes of an image in ascending order of offsets. */
 export interface Sink {
@@ -35,7 +36,7 @@ export class FileSink implements Sink {
   ) {}
 
   buffer(): Uint8Array {
-    windowMemory ??= Buffer.allocUnsafeSlow(WINDOW_BUFFER_SIZE);
+    windowMemory ??= readBuffer(WINDOW_BUFFER_SIZE);
     return windowMemory;
   }
 

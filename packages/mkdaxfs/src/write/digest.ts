@@ -4,6 +4,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { DIGEST_PIECE_SIZE } from "@daxfs/format";
 import { described } from "../errors.js";
 import { fsPath, type HostPath, shown } from "../host-path.js";
+import { readBuffer } from "../read-buffer.js";
 
 /** A run of pieces of an image's data area to hash. */
 export interface DigestOrder {
@@ -21,7 +22,7 @@ export interface DigestOrder {
 export function digestPieces(order: DigestOrder): Uint8Array {
   const count = Math.ceil((order.end - order.start) / DIGEST_PIECE_SIZE);
   const digests = new Uint8Array(count * 32);
-  const buffer = Buffer.allocUnsafeSlow(DIGEST_PIECE_SIZE);
+  const buffer = readBuffer(DIGEST_PIECE_SIZE);
   try {
     const descriptor = openSync(fsPath(order.image), "r");
     try {

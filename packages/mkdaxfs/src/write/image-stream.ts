@@ -5,6 +5,7 @@ import { setImmediate as eventTurn } from "node:timers/promises";
 import { DIGEST_PIECE_SIZE, digestOfPieces } from "@daxfs/format";
 import { BuildError, described, isSystemError } from "../errors.js";
 import type { Plan } from "../plan/plan.js";
+import { readBuffer } from "../read-buffer.js";
 import { type Sink, streamPieces, WINDOW_BUFFER_SIZE } from "./copy.js";
 import type { WriteOptions, WrittenImage } from "./image-file.js";
 import { contentUuid, encodeMetadata, encodeSuperblock, encodeTargets } from "./metadata.js";
@@ -14,7 +15,7 @@ const ZEROS = new Uint8Array(256 * 1024);
 
 /** Fills what lies between writes with zeros, and hands all bytes on in order. */
 class Sequence implements Sink {
-  private readonly window = Buffer.allocUnsafeSlow(WINDOW_BUFFER_SIZE);
+  private readonly window = readBuffer(WINDOW_BUFFER_SIZE);
 
   constructor(
     private position: number,
