@@ -62,7 +62,11 @@ static int daxfs_readdir(struct file *file, struct dir_context *ctx)
 	const struct daxfs_image *image = daxfs_image_of(dir);
 	const struct daxfs_node *node = &DAXFS_I(dir)->node;
 	struct daxfs_dir_cursor *cursor = file->private_data;
+	/* Outside the loop: the kernel clears them where they come into scope. */
+	char name[DAXFS_NAME_MAX + 1];
+	struct daxfs_dir_cursor next;
 	struct daxfs_defect defect;
+	struct daxfs_node child;
 	int err;
 
 	if (!dir_emit_dots(file, ctx))
@@ -74,10 +78,7 @@ static int daxfs_readdir(struct file *file, struct dir_context *ctx)
 			return daxfs_report(dir->i_sb, err, &defect);
 	}
 	for (;;) {
-		struct daxfs_dir_cursor next = *cursor;
-		char name[DAXFS_NAME_MAX + 1];
-		struct daxfs_node child;
-
+		next = *cursor;
 		err = daxfs_image_next(image, node, &next, &child, name,
 				       &defect);
 		if (err <= 0)

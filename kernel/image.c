@@ -6,7 +6,6 @@
 
 #ifdef __KERNEL__
 #include <linux/align.h>
-#include <linux/compiler.h>
 #include <linux/crc32.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
@@ -42,23 +41,6 @@ int daxfs_defect(struct daxfs_defect *defect, u32 ino, const char *field,
 static bool daxfs_inside(u64 offset, u64 size, u64 start, u64 end)
 {
 	return offset >= start && offset <= end && size <= end - offset;
-}
-
-/**
- * daxfs_image_copy() - copy bytes out of an image
- * @image: the image
- * @offset: from its first byte; the caller has checked the range
- * @to: where the bytes go
- * @size: how many
- *
- * The barrier keeps the compiler from reading the source again in place of the
- * copy, which matters since the source may change.
- */
-void daxfs_image_copy(const struct daxfs_image *image, u64 offset, void *to,
-		      size_t size)
-{
-	memcpy(to, image->base + offset, size);
-	barrier();
 }
 
 static int daxfs_check_crc(const struct daxfs_image *image,
@@ -278,24 +260,30 @@ static void daxfs_decode_inode(const struct daxfs_image *image,
 			       const struct daxfs_inode *raw,
 			       struct daxfs_node *node)
 {
-	memset(node, 0, sizeof(*node));
-	node->ino = le32_to_cpu(raw->ino);
-	node->mode = le32_to_cpu(raw->mode);
-	node->uid = le32_to_cpu(raw->uid);
-	node->gid = le32_to_cpu(raw->gid);
-	node->size = le64_to_cpu(raw->size);
-	node->data_offset = le64_to_cpu(raw->data_offset);
-	node->name_offset = le32_to_cpu(raw->name_offset);
-	node->name_len = le32_to_cpu(raw->name_len);
-	node->parent_ino = le32_to_cpu(raw->parent_ino);
-	node->nlink = le32_to_cpu(raw->nlink);
-	node->next_sibling = le32_to_cpu(raw->next_sibling);
-	if (S_ISDIR(node->mode))
-		node->first_child = le32_to_cpu(raw->first_child);
-	else if (daxfs_image_has(image, DAXFS_FLAG_LINKS))
-		node->link_ino = le32_to_cpu(raw->first_child);
-	if (daxfs_image_has(image, DAXFS_FLAG_MTIME))
-		node->mtime_ns = (s64)le64_to_cpu(raw->mtime_ns);
+	const u32 mode = le32_to_cpu(raw->mode);
+	const u32 first_child = le32_to_cpu(raw->first_child);
+	const bool is_dir = S_ISDIR(mode);
+
+	*node = (struct daxfs_node) {
+		.ino = le32_to_cpu(raw->ino),
+		.mode = mode,
+		.uid = le32_to_cpu(raw->uid),
+		.gid = le32_to_cpu(raw->gid),
+		.size = le64_to_cpu(raw->size),
+		.data_offset = le64_to_cpu(raw->data_offset),
+		.name_offset = le32_to_cpu(raw->name_offset),
+		.name_len = le32_to_cpu(raw->name_len),
+		.parent_ino = le32_to_cpu(raw->parent_ino),
+		.nlink = le32_to_cpu(raw->nlink),
+		.next_sibling = le32_to_cpu(raw->next_sibling),
+		.first_child = is_dir ? first_child : 0,
+		.link_ino = !is_dir && daxfs_image_has(image, DAXFS_FLAG_LINKS) ?
+			    first_child : 0,
+		.mtime_ns = daxfs_image_has(image, DAXFS_FLAG_MTIME) ?
+			    (s64)le64_to_cpu(raw->mtime_ns) : 0,
+		.major = 0,
+		.minor = 0,
+	};
 }
 
 /* The fields that lookup and readdir lean on. */
@@ -621,6 +609,14 @@ int daxfs_image_lookup(const struct daxfs_image *image,
 	return *ino ? 0 : -ENOENT;
 }
 
+/* The n-th child of a sorted directory, 0 past the end. */
+static u32 daxfs_sorted_child(const struct daxfs_node *dir, u64 index)
+{
+	if (index >= dir->size / sizeof(struct daxfs_inode))
+		return 0;
+	return dir->first_child + index;
+}
+
 /**
  * daxfs_image_seek() - go to the n-th entry of a directory
  * @image: the image
@@ -645,12 +641,21 @@ int daxfs_image_seek(const struct daxfs_image *image,
 		err = daxfs_walk(image, dir, index, NULL, 0, &ino, defect);
 		if (err)
 			return err;
-	} else if (index < dir->size / sizeof(struct daxfs_inode)) {
-		ino = dir->first_child + index;
+	} else {
+		ino = daxfs_sorted_child(dir, index);
 	}
 	cursor->index = index;
 	cursor->ino = ino;
 	return 0;
+}
+
+/* A word whose bytes are 1. */
+#define DAXFS_EACH_BYTE 0x0101010101010101ULL
+
+/* Whether a byte of a word is zero, the classic way. */
+static bool daxfs_has_zero(u64 word)
+{
+	return (word - DAXFS_EACH_BYTE) & ~word & (DAXFS_EACH_BYTE << 7);
 }
 
 /**
@@ -667,12 +672,23 @@ int daxfs_image_name(const struct daxfs_image *image,
 		     char name[DAXFS_NAME_MAX + 1], struct daxfs_defect *defect)
 {
 	const u32 len = node->name_len;
+	u32 i;
 
 	daxfs_image_copy(image, image->strtab_offset + node->name_offset, name,
 			 len);
 	name[len] = '\0';
-	if (memchr(name, '/', len) || memchr(name, '\0', len) ||
-	    (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'))))
+	for (i = 0; i + sizeof(u64) <= len; i += sizeof(u64)) {
+		u64 word;
+
+		memcpy(&word, name + i, sizeof(word));
+		if (daxfs_has_zero(word) ||
+		    daxfs_has_zero(word ^ DAXFS_EACH_BYTE * '/'))
+			break;
+	}
+	while (i < len && name[i] != '/' && name[i] != '\0')
+		i++;
+	if (i < len || (name[0] == '.' &&
+			(len == 1 || (len == 2 && name[1] == '.'))))
 		return daxfs_defect(defect, node->ino, "name",
 				    "no '/', no NUL, neither '.' nor '..'",
 				    node->name_offset);
@@ -710,11 +726,11 @@ int daxfs_image_next(const struct daxfs_image *image,
 	if (err)
 		return err;
 
-	if (daxfs_image_has(image, DAXFS_FLAG_SORTED))
-		return daxfs_image_seek(image, dir, cursor->index + 1, cursor,
-					defect) ?: 1;
 	cursor->index++;
-	cursor->ino = child->next_sibling;
+	if (daxfs_image_has(image, DAXFS_FLAG_SORTED))
+		cursor->ino = daxfs_sorted_child(dir, cursor->index);
+	else
+		cursor->ino = child->next_sibling;
 	return 1;
 }
 

@@ -75,6 +75,7 @@ describe("the package", () => {
       "bin/mkdaxfs.cjs",
       "dist/THIRD-PARTY.txt",
       "dist/cli.cjs",
+      "dist/command.cjs",
       "dist/index.js",
       "dist/types/build.d.ts",
       "dist/types/errors.d.ts",
@@ -84,6 +85,9 @@ describe("the package", () => {
       "dist/types/progress.d.ts",
       "dist/undici.cjs",
       "dist/worker.cjs",
+      "dist/xz-decompress.cjs",
+      "dist/yauzl.cjs",
+      "dist/zstddec.cjs",
       "package.json",
     ]);
   });

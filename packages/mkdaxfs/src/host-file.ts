@@ -3,6 +3,9 @@ import { closeSync, openSync } from "node:fs";
 import { describing } from "./errors.js";
 import { fsPath, type HostPath, shown } from "./host-path.js";
 
+/** Bytes in front of a buffer that keep its start away from that of a page. */
+const DISTANCE = 64;
+
 /** Opens a file for reading, runs `use`, and closes it. @throws BuildError naming the file. */
 export function withFile<T>(path: HostPath, use: (descriptor: number) => T): T {
   return describing(
@@ -45,4 +48,16 @@ export class FileSequence {
     if (this.path !== undefined) closeSync(this.descriptor);
     this.path = undefined;
   }
+}
+
+/**
+ * Memory to read files into, its content undefined.
+ *
+ * Large memory begins 16 bytes into a page, where glibc keeps its length; contents that are read
+ * begin with a page. A processor that copies one to the other then takes each load for one of what
+ * was just stored, since it compares the low 12 bits of addresses ("4K aliasing"): measured on an
+ * AMD EPYC, copies of the page cache took 3.5 times as long.
+ */
+export function readBuffer(size: number): Uint8Array {
+  return Buffer.allocUnsafeSlow(DISTANCE + size).subarray(DISTANCE);
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { createHash } from "node:crypto";
 import { readSync } from "node:fs";
-import { FileSequence } from "../host-file.js";
-import { readBuffer } from "../read-buffer.js";
+import { FileSequence, readBuffer } from "../host-file.js";
 import { fingerprintOf } from "./fingerprint.js";
 import type { ContentList } from "./list.js";
 

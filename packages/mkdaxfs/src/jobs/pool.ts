@@ -73,7 +73,7 @@ export class WorkerPool {
       worker.on("exit", () => this.fail(new Error("a worker thread ended early")));
       void started.then(() => {
         this.workers.push(worker);
-        this.joined(worker);
+        if (!this.closed) this.joined(worker);
       });
     }
   }

@@ -4,9 +4,8 @@ import { crc32 } from "node:zlib";
 import { BLOCK_SIZE } from "@daxfs/format";
 import type { ContentList } from "../content/list.js";
 import { BuildError, described } from "../errors.js";
-import { FileSequence } from "../host-file.js";
+import { FileSequence, readBuffer } from "../host-file.js";
 import { type HostPath, shown } from "../host-path.js";
-import { readBuffer } from "../read-buffer.js";
 
 /** Takes the bytes of an image in ascending order of offsets. */
 export interface Sink {

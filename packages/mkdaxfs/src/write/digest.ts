@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
 import { DIGEST_PIECE_SIZE } from "@daxfs/format";
 import { described } from "../errors.js";
+import { readBuffer } from "../host-file.js";
 import { fsPath, type HostPath, shown } from "../host-path.js";
-import { readBuffer } from "../read-buffer.js";
 
 /** A run of pieces of an image's data area to hash. */
 export interface DigestOrder {
