@@ -12,6 +12,7 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/uio.h>
 #include <linux/uuid.h>
 #include <linux/version.h>
 
@@ -58,6 +59,16 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 #else
 #define DAXFS_SPLICE_READ copy_splice_read
 #endif
+
+/* Up to then such a splice reads into a pipe, which takes pages as it is filled. */
+static inline bool daxfs_iter_is_pipe(const struct iov_iter *iter)
+{
+#if DAXFS_KERNEL_BEFORE(6, 5)
+	return iov_iter_is_pipe(iter);
+#else
+	return false;
+#endif
+}
 
 /* 6.6 made the change time of an inode private, 6.7 the others. */
 static inline void daxfs_inode_set_times(struct inode *inode,

@@ -5,6 +5,7 @@
 #include <linux/fiemap.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
+#include <linux/uaccess.h>
 #include <linux/uio.h>
 
 #include "compat.h"
@@ -24,6 +25,20 @@ static int daxfs_file_open(struct inode *inode, struct file *file)
 {
 	file->f_mode |= FMODE_CAN_ODIRECT | FMODE_NOWAIT;
 	return generic_file_open(inode, file);
+}
+
+/*
+ * Why not a byte was copied: the destination is not there, has no page for it, or
+ * the source is damaged.
+ */
+static int daxfs_read_error(const u8 *source, struct iov_iter *to)
+{
+	u8 byte;
+
+	if (daxfs_iter_is_pipe(to))
+		return copy_mc_to_kernel(&byte, source, 1) ? -EIO : -ENOMEM;
+	return iov_iter_count(to) && !fault_in_iov_iter_writeable(to, 1) ?
+		-EIO : -EFAULT;
 }
 
 /*
@@ -55,10 +70,8 @@ static ssize_t daxfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 			break;
 		cond_resched();
 	}
-	/* The destination was full or not there, or the source is damaged. */
 	if (copied == 0)
-		return iov_iter_count(to) && !fault_in_iov_iter_writeable(to, 1) ?
-			-EIO : -EFAULT;
+		return daxfs_read_error(content + position, to);
 	iocb->ki_pos += copied;
 	return copied;
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import {
   BACKINGS,
   type Backing,
+  cachedModule,
   type GuestResult,
   isDmaBuf,
   reasonUnavailable,
@@ -105,6 +106,10 @@ ${present
       `dmabuf_checks ${backing} $IMAGE${small}_PHYS $IMAGE${small}_SIZE >/tmp/misuse 2>&1; attach "${backing} misuse" /tmp/misuse`,
   )
   .join("\n")}
+insmod /vm/modules/test_exporter.ko || exit 4
+exporter_checks $IMAGE${small}_PHYS $IMAGE${small}_SIZE >/tmp/exporter 2>&1
+attach exporter /tmp/exporter
+rmmod test_exporter || exit 5
 # A module that exports dma-bufs can go when the last one has gone.
 ${present.includes("vgem") ? "rmmod vgem || exit 2" : ""}
 rmmod daxfs || exit 3
@@ -122,7 +127,9 @@ describe.skipIf(reason !== undefined)("an image in every kind of memory", () => 
   beforeAll(async () => {
     directory = await workDirectory("backings");
     const helpers = await Promise.all(
-      ["backing_checks", "dmabuf_checks"].map((name) => compileHelper(name, directory)),
+      ["backing_checks", "dmabuf_checks", "exporter_checks"].map((name) =>
+        compileHelper(name, directory),
+      ),
     );
     await compileHelper("pattern", directory);
     await compileHelper("identity", directory);
@@ -138,6 +145,7 @@ describe.skipIf(reason !== undefined)("an image in every kind of memory", () => 
     const small = await buildImage(little, join(directory, "little.daxfs"));
 
     const { kernel, module } = await buildDaxfs();
+    const exporter = await cachedModule(kernel, join(import.meta.dirname, "exporter"));
     result = await runGuest({
       kernel,
       modules: [module],
@@ -146,6 +154,7 @@ describe.skipIf(reason !== undefined)("an image in every kind of memory", () => 
         { path: small, backing: "reserved" },
       ],
       programs: helpers,
+      files: [{ guestPath: "/vm/modules/test_exporter.ko", hostPath: exporter }],
       name: "backings",
       timeoutSeconds: 700,
       script: guestScript(present.length),
@@ -211,9 +220,11 @@ describe.skipIf(reason !== undefined)("an image in every kind of memory", () => 
     });
   }
 
-  it.skip(
-    "refuses a dma-buf in I/O memory (no exporter of these kernels makes one without hardware)",
-  );
+  it("is held as long as it is mounted, whatever its exporter does, and no longer", () => {
+    const checks = helperChecks(result, "exporter");
+    expect(failures(checks)).toEqual([]);
+    expect(checks.length).toBeGreaterThan(25);
+  });
 
   it("comes to its end, with no dma-buf and no user of the module left", () => {
     expect(result.exitStatus).toBe(0);

@@ -397,7 +397,9 @@ static void sweep_exec(void)
 		failed = has_failed(fail_nth);
 		close(fail_nth);
 		waitpid(child, &status, 0);
-		if (failed && WIFEXITED(status) && WEXITSTATUS(status) == 100)
+		/* 127 is how the program's loader says that it got no memory. */
+		if (failed && WIFEXITED(status) &&
+		    (WEXITSTATUS(status) == 100 || WEXITSTATUS(status) == 127))
 			refused++;
 		else if (failed && WIFSIGNALED(status))
 			killed++;

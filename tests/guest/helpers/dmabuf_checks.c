@@ -4,85 +4,15 @@
  * wrong, with the image of SIZE bytes, whole pages, at the physical ADDRESS.
  */
 #include <sys/eventfd.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "../../../tools/qemu/guest/dmabuf.h"
-#include "check.h"
 #include "dmabuf_count.h"
-#include "pattern.h"
-
-enum { ODD = 1000003 };
+#include "mount_buffer.h"
 
 static const char *exporter;
 static const uint8_t *image;
 static uint64_t image_size;
-
-/* What the last context said, all lines of it, and how many. */
-static char messages[4096];
-static int message_count;
-
-static int new_context(void)
-{
-	const int context = fsopen("daxfs", FSOPEN_CLOEXEC);
-
-	if (context < 0)
-		die("fsopen");
-	return context;
-}
-
-static int end_context(int context)
-{
-	size_t length = 0;
-	ssize_t got;
-
-	message_count = 0;
-	while ((got = read(context, messages + length, sizeof(messages) - 1 - length)) > 0) {
-		length += got;
-		message_count++;
-	}
-	messages[length] = '\0';
-	return close(context);
-}
-
-static int set_buffer(int context, int buffer)
-{
-	return ERRNO_OF(fsconfig(context, FSCONFIG_SET_FD, "dmabuf", NULL, buffer));
-}
-
-static int set_string(int context, const char *key, const char *value)
-{
-	return ERRNO_OF(fsconfig(context, FSCONFIG_SET_STRING, key, value, 0));
-}
-
-static int create(int context)
-{
-	return ERRNO_OF(fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
-}
-
-static int mount_context(int context, const char *directory)
-{
-	const int mounted = fsmount(context, FSMOUNT_CLOEXEC, 0);
-	int err;
-
-	if (mounted < 0)
-		return errno;
-	err = ERRNO_OF(move_mount(mounted, "", AT_FDCWD, directory, MOVE_MOUNT_F_EMPTY_PATH));
-	close(mounted);
-	return err;
-}
-
-/* Mounts @buffer. Return: errno of the first call that fails, or 0. */
-static int mount_buffer(int buffer, const char *directory)
-{
-	const int context = new_context();
-	int err = set_buffer(context, buffer);
-
-	err = err ?: create(context);
-	err = err ?: mount_context(context, directory);
-	end_context(context);
-	return err;
-}
 
 /* A dma-buf of @size bytes that begins with as much of the image. */
 static int new_buffer(uint64_t size)
@@ -101,8 +31,7 @@ static void check_refused(const char *name, int err, const char *word)
 
 	check_errno(name, err, EINVAL);
 	snprintf(check_name, sizeof(check_name), "%s, in words", name);
-	check(check_name, message_count == 1 && strcasestr(messages, word),
-	      "%d messages, %s in: %s", message_count, word, strtok(messages, "\n") ?: "");
+	check_words(check_name, word);
 }
 
 static void check_refused_file(const char *name, int fd)
@@ -203,16 +132,6 @@ static void check_other_memory(int buffer, uint64_t address)
 	other = new_buffer(image_size - 4096);
 	check_refused("a dma-buf that lacks a page", mount_buffer(other, "/first"), "total_size");
 	close(other);
-}
-
-static bool file_is_right(const char *path)
-{
-	static uint8_t content[ODD + 1];
-	const int fd = open(path, O_RDONLY);
-	const ssize_t length = read(fd, content, sizeof(content));
-
-	close(fd);
-	return length == ODD && pattern_match(content, 0, ODD) == ODD;
 }
 
 static dev_t device_of(const char *directory)
