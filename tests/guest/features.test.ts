@@ -26,6 +26,23 @@ const SIZE = 64 * 1024 * 1024;
 const MOST_SMALL = SIZE / 4096 / 16;
 const MOST_HUGE = 40;
 
+/**
+ * What registering mappings of a file for RDMA gives. Before 6.2 the kernel asks for pages that it
+ * can write to even if it only reads, which no shared mapping of a file that is read-only has; those
+ * of a private one it copies first.
+ */
+const RDMA = {
+  default: {
+    before62: "shared: EOPNOTSUPP, private: EOPNOTSUPP",
+    since62: "shared: 0, private: 0",
+  },
+  nopages: { before62: "shared: EFAULT, private: 0", since62: "shared: EFAULT, private: EFAULT" },
+  pages: { before62: "shared: EFAULT, private: 0", since62: "shared: 0, private: 0" },
+};
+
+/** A device for RDMA made of software, and the checksum that it asks for by name up to 6.15. */
+const RXE = { before615: ["crc32_generic", "rdma_rxe"], since615: ["rdma_rxe"] };
+
 const FEATURES = "checksums dmabuf links mtime pages phys sorted validate xattrs";
 
 /** Runs a mount that must fail, and sends the last message of the kernel. */
@@ -75,6 +92,7 @@ mount -t daxfs -o phys=$P none /mnt || exit 1
 value "options without size" "$(options /mnt)"
 feature_checks file $P >/tmp/file; attach file /tmp/file
 feature_checks pages default $1 >/tmp/default; attach "pages default" /tmp/default
+value "RDMA default" "$(rdma_register /mnt/large)"
 refused "pages that another mount has" "${REFUSALS["pages that another mount has"]?.options}"
 
 # The same memory, named otherwise.
@@ -106,11 +124,13 @@ umount /mnt
 mount -t daxfs -o phys=$P,nopages none /mnt || exit 7
 value "options of nopages" "$(options /mnt)"
 feature_checks pages nopages ${MOST_SMALL} >/tmp/nopages; attach "pages nopages" /tmp/nopages
+value "RDMA nopages" "$(rdma_register /mnt/large)"
 umount /mnt
 
 mount -t daxfs -o phys=$P,pages none /mnt || exit 8
 value "options of pages" "$(options /mnt)"
 feature_checks pages pages $2 >/tmp/pages; attach "pages pages" /tmp/pages
+value "RDMA pages" "$(rdma_register /mnt/large)"
 
 mount -t tracefs tracefs /sys/kernel/tracing
 echo 1 >/sys/kernel/tracing/events/daxfs/enable
@@ -135,6 +155,7 @@ exit 0
 describe.skipIf(reason !== undefined)("a mount", () => {
   let directory: string;
   let result: GuestResult;
+  let flavour: string;
   const value = (name: string) => guestValue(result, name);
   const failed = (name: string) => helperChecks(result, name).filter(({ passed }) => !passed);
 
@@ -159,13 +180,14 @@ describe.skipIf(reason !== undefined)("a mount", () => {
     const unaligned = await buildImage(odd, join(directory, "odd.daxfs"), ["--align", "4k"]);
 
     const { kernel, module } = await buildDaxfs();
-    const huge = kernel.flavour === "6.1" ? MOST_SMALL : MOST_HUGE;
+    ({ flavour } = kernel);
+    const huge = flavour === "6.1" ? MOST_SMALL : MOST_HUGE;
     result = await runGuest({
       kernel,
       modules: [module],
-      kernelModules: ["brd"],
+      kernelModules: ["brd", "ib_uverbs", ...RXE[flavour === "7.2" ? "since615" : "before615"]],
       images: [{ path: image }, { path: broken }, { path: unaligned }],
-      programs: [helper],
+      programs: [helper, await compileHelper("rdma_register", directory)],
       name: "features",
       script: `set -- ${MOST_HUGE} ${huge}\n${script()}`,
     });
@@ -211,6 +233,10 @@ describe.skipIf(reason !== undefined)("a mount", () => {
   it.each(["default", "nopages", "pages"])("gives mappings what %s promises", (mode) => {
     expect(failed(`pages ${mode}`)).toEqual([]);
     console.info(faultCounts(mode, helperChecks(result, `pages ${mode}`)));
+  });
+
+  it.each(Object.entries(RDMA))("registers mappings for RDMA as %s promises", (mode, results) => {
+    expect(value(`RDMA ${mode}`)).toBe(flavour === "6.1" ? results.before62 : results.since62);
   });
 
   it("maps small pages beside huge ones without a touch on the image", () => {
