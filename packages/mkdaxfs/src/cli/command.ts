@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 import { readFileSync } from "node:fs";
-import { setImmediate as eventTurn } from "node:timers/promises";
 import { CommanderError } from "commander";
 import { BuildError, isSystemError, systemErrorText } from "../errors.js";
 import { keepSpareThreads, type Thread } from "../jobs/threads.js";
@@ -65,6 +64,11 @@ function watchOutput(): void {
   process.stderr.on("error", () => {});
 }
 
+/** Settled when all that was written to a stream has gone out, or can't. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write("", () => resolve()));
+}
+
 /**
  * Runs the command, and ends the process.
  * @param threads that have been started for it
@@ -73,9 +77,8 @@ export async function run(argv: readonly string[], threads: readonly Thread[]): 
   watchOutput();
   keepSpareThreads(threads);
   process.exitCode = await main(argv);
-  // Standard output tells of a full disk in the next turn.
-  await eventTurn();
+  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
   // What Node does when nothing is left to do takes longer than this, for memory that is given up
-  // anyway. Whatever has been written is out: pipes and terminals take it at once on Linux.
+  // anyway.
   process.exit();
 }
