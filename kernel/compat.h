@@ -60,7 +60,7 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 #define DAXFS_SPLICE_READ copy_splice_read
 #endif
 
-/* Up to then such a splice reads into a pipe, which takes pages as it is filled. */
+/* Before 6.5 a splice reads into a pipe, which takes pages as it is filled. */
 static inline bool daxfs_iter_is_pipe(const struct iov_iter *iter)
 {
 #if DAXFS_KERNEL_BEFORE(6, 5)
@@ -147,8 +147,8 @@ static inline void super_set_uuid(struct super_block *sb, const u8 *uuid,
 #endif
 
 /*
- * Before 6.15 a mapping into the kernel does not keep exporters that move their
- * buffers from doing so.
+ * Exporters that move their buffers keep one where it is while the kernel has it
+ * mapped, since 6.15: each by itself, in its vmap, and not the core for them.
  */
 #define DAXFS_VMAP_PINS (!DAXFS_KERNEL_BEFORE(6, 15))
 

@@ -31,6 +31,8 @@ static int mappings;
 module_param(mappings, int, 0444);
 
 struct test_buffer {
+	/* What an exporter can do, the core tells by what is there. */
+	struct dma_buf_ops operations;
 	void *memory;
 	u32 kind;
 };
@@ -114,44 +116,10 @@ static const struct dma_buf_ops test_operations = {
 	.begin_cpu_access = test_begin_cpu_access,
 	.end_cpu_access = test_end_cpu_access,
 	.mmap = test_mmap,
-	.release = test_release,
 	.vmap = test_vmap,
 	.vunmap = test_vunmap,
-};
-
-static const struct dma_buf_ops test_unmappable_operations = {
-	.map_dma_buf = test_map_dma_buf,
-	.unmap_dma_buf = test_unmap_dma_buf,
-	.begin_cpu_access = test_begin_cpu_access,
-	.end_cpu_access = test_end_cpu_access,
-	.mmap = test_mmap,
 	.release = test_release,
 };
-
-static const struct dma_buf_ops test_movable_operations = {
-	.map_dma_buf = test_map_dma_buf,
-	.unmap_dma_buf = test_unmap_dma_buf,
-	.begin_cpu_access = test_begin_cpu_access,
-	.end_cpu_access = test_end_cpu_access,
-	.mmap = test_mmap,
-	.release = test_release,
-	.vmap = test_vmap,
-	.vunmap = test_vunmap,
-	.pin = test_pin,
-	.unpin = test_unpin,
-};
-
-static const struct dma_buf_ops *test_operations_of(u32 kind)
-{
-	switch (kind) {
-	case TEST_EXPORTER_NO_VMAP:
-		return &test_unmappable_operations;
-	case TEST_EXPORTER_MOVABLE:
-		return &test_movable_operations;
-	default:
-		return &test_operations;
-	}
-}
 
 static struct dma_buf *test_export(struct test_buffer *buffer, u64 size)
 {
@@ -160,7 +128,14 @@ static struct dma_buf *test_export(struct test_buffer *buffer, u64 size)
 	buffer->memory = vmalloc_user(size);
 	if (!buffer->memory)
 		return ERR_PTR(-ENOMEM);
-	info.ops = test_operations_of(buffer->kind);
+	buffer->operations = test_operations;
+	if (buffer->kind == TEST_EXPORTER_NO_VMAP)
+		buffer->operations.vmap = NULL;
+	if (buffer->kind == TEST_EXPORTER_MOVABLE) {
+		buffer->operations.pin = test_pin;
+		buffer->operations.unpin = test_unpin;
+	}
+	info.ops = &buffer->operations;
 	info.size = size;
 	info.flags = O_RDWR;
 	info.priv = buffer;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * exporter_checks ADDRESS SIZE: mounts dma-bufs of test_exporter.ko, which must be
- * loaded, with the image of SIZE bytes, whole pages, at the physical ADDRESS.
+ * exporter_checks ADDRESS SIZE movable|pinned: mounts dma-bufs of test_exporter.ko,
+ * which must be loaded, with the image of SIZE bytes, whole pages, at the physical
+ * ADDRESS. The last word says whether exporters of this kernel may move a buffer
+ * while the kernel has it mapped, so that such must be refused.
  */
 #include <poll.h>
 #include <sys/stat.h>
@@ -101,23 +103,9 @@ static void check_not_mounted(const char *name, enum test_exporter_kind kind, in
 	check_gone("and the buffer can go");
 }
 
-/* Refused before 6.15, where mapping a buffer does not keep such exporters from moving it. */
-static void check_movable(void)
-{
-	const int buffer = new_buffer(TEST_EXPORTER_MOVABLE);
-
-	if (mount_buffer(buffer, "/first") == 0) {
-		umount2("/first", 0);
-		check_mounted("mount a buffer that may move", buffer);
-		return;
-	}
-	close(buffer);
-	check_not_mounted("a buffer that may move", TEST_EXPORTER_MOVABLE, EINVAL, "move");
-}
-
 int main(int argc, char **argv)
 {
-	if (argc != 3)
+	if (argc != 4)
 		die("wrong usage");
 	image_size = strtoull(argv[2], NULL, 0);
 	image = map_physical(strtoull(argv[1], NULL, 0), image_size);
@@ -130,6 +118,9 @@ int main(int argc, char **argv)
 	check_not_mounted("a buffer in I/O memory", TEST_EXPORTER_IOMEM, EINVAL, "iomem");
 	check_not_mounted("a buffer that can't be mapped", TEST_EXPORTER_NO_VMAP, EINVAL, "map");
 	check_not_mounted("a buffer that refuses access", TEST_EXPORTER_NO_ACCESS, EIO, "access");
-	check_movable();
+	if (strcmp(argv[3], "pinned") == 0)
+		check_mounted("mount a buffer that may move", new_buffer(TEST_EXPORTER_MOVABLE));
+	else
+		check_not_mounted("a buffer that may move", TEST_EXPORTER_MOVABLE, EINVAL, "move");
 	return done();
 }

@@ -52,8 +52,8 @@ export function qemuArguments(options: MachineOptions): string[] {
   return [
     ["-machine", ["pc", ...machine].join(",")],
     ["-accel", "tcg"],
-    // Page tables of five levels make emulation slower. And while the kernel finds out about them at
-    // boot, KASAN of 6.1 takes an interrupt that comes just then for a fault.
+    // Without page tables of five levels: while the kernel finds out about them at boot, KASAN of 6.1
+    // takes an interrupt that comes just then for a fault.
     ["-cpu", "max,-la57"],
     ["-smp", String(options.cpus)],
     ["-m", plugged.slots === 0 ? `${totalMib}M` : `${totalMib}M,${room}`],

@@ -24,7 +24,7 @@ export interface Request {
   readonly input: unknown;
 }
 
-/** What comes back: first that it has started, then results, messages for the user, or faults of ours. */
+/** What comes back: first that the thread has started, then results, messages for the user, faults. */
 export type Reply =
   | "started"
   | { readonly id: number; readonly output: unknown }
