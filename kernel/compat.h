@@ -201,6 +201,34 @@ static inline vm_fault_t daxfs_insert_page(struct vm_area_struct *vma,
 #endif
 }
 
+/*
+ * Maps those of several such pages, one behind the other, that are not mapped
+ * yet. Since 6.17 what maps many at once would make the mapping VM_MIXEDMAP.
+ */
+#define DAXFS_INSERT_PAGES_MOST 16
+static inline void daxfs_insert_pages(struct vm_area_struct *vma,
+				      unsigned long address, unsigned long pfn,
+				      unsigned long count)
+{
+#if DAXFS_KERNEL_BEFORE(6, 17)
+	struct page *pages[DAXFS_INSERT_PAGES_MOST];
+	unsigned long done, left, i;
+
+	for (i = 0; i < count; i++)
+		pages[i] = pfn_to_page(pfn + i);
+	for (done = 0; done < count; done = count - left + 1) {
+		left = count - done;
+		if (vm_insert_pages(vma, address + done * PAGE_SIZE,
+				    pages + done, &left) != -EBUSY)
+			break;
+	}
+#else
+	for (; count; count--, pfn++, address += PAGE_SIZE)
+		if (daxfs_insert_page(vma, address, pfn) != VM_FAULT_NOPAGE)
+			break;
+#endif
+}
+
 /* The same for the huge page around a fault. */
 static inline vm_fault_t daxfs_insert_page_pmd(struct vm_fault *vmf,
 					       unsigned long pfn)

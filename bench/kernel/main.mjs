@@ -18,6 +18,7 @@ const COLUMNS = [
   ["cache", "page cache, MiB", 1],
   ["faults", "mmap 64 MiB, faults", 0],
   ["mmap", "ns a page", 0],
+  ["scattered", "256 of its pages here and there, ns each", 0],
   ["stat", "100,000 stats, µs each", 2],
   ["warmstat", "again", 2],
   ["big", "of 20,000 in one directory", 2],

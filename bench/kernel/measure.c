@@ -26,6 +26,8 @@ enum {
 	BIG = 20000,
 	/* Coprime to BIG: visits every entry once, in no order. */
 	STRIDE = 7919,
+	/* Of DATA_SIZE: a page of each has few neighbours that are wanted. */
+	SCATTERED = 256,
 };
 
 static void __attribute__((noreturn)) die(const char *what)
@@ -137,6 +139,25 @@ static void map_data(void)
 	close(fd);
 }
 
+static void map_scattered(void)
+{
+	const int fd = open_data();
+	volatile const uint8_t *mapped;
+	double start;
+	size_t i;
+
+	drop_caches();
+	mapped = mmap(NULL, DATA_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	if (mapped == MAP_FAILED)
+		die("mmap");
+	start = nanoseconds();
+	for (i = 0; i < SCATTERED; i++)
+		(void)mapped[i * STRIDE * PAGE % DATA_SIZE];
+	printf("scattered=%.1f\n", (nanoseconds() - start) / SCATTERED);
+	munmap((void *)mapped, DATA_SIZE);
+	close(fd);
+}
+
 static void stat_one(const char *path)
 {
 	struct stat status;
@@ -211,6 +232,7 @@ int main(int argc, char **argv)
 	printf("cache=%.1f\n", (page_cache() - before) * (double)PAGE / (1 << 20));
 	read_data("warm1m", 1 << 20, 0);
 	map_data();
+	map_scattered();
 	drop_caches();
 	stat_all("stat");
 	stat_all("warmstat");

@@ -27,10 +27,10 @@ import {
 } from "../support/environment.js";
 
 /**
- * Page faults that touching 64 MiB may take: 32 with 2 MiB mappings, 1024 with small pages and what
+ * Page faults that touching 64 MiB may take: 32 with 2 MiB mappings, 256 with small pages and what
  * a fault maps around it, and some of the program's own. The pieces of a dma-buf may be small.
  */
-const MOST_FAULTS = { huge: 40, small: 1100 };
+const MOST_FAULTS = { huge: 40, small: 300 };
 
 const reason = await reasonToSkip();
 if (reason !== undefined) console.warn(`tests/guest/backings is left out: ${reason}`);
