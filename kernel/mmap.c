@@ -164,13 +164,15 @@ static void daxfs_fault_around(const struct vm_fault *vmf, unsigned long pfn)
 	unsigned long end = first + min(window, vma->vm_end - first);
 
 	end = wanted + min_t(u64, end - wanted, rest);
-	/* The pages of what has struct pages lie one behind the other. */
-	if (backing->pagemap)
-		daxfs_insert_pages(vma, start,
-				   pfn - PHYS_PFN(wanted - start),
-				   PHYS_PFN(end - start));
-	else
+	if (!backing->pagemap) {
 		daxfs_map_pfns(vmf, pfn, start, end);
+		return;
+	}
+	/* The pages of what has struct pages lie one behind the other. */
+	daxfs_insert_pages(vma, start, pfn - PHYS_PFN(wanted - start),
+			   PHYS_PFN(wanted - start));
+	daxfs_insert_pages(vma, wanted + PAGE_SIZE, pfn + 1,
+			   PHYS_PFN(end - wanted) - 1);
 }
 
 static vm_fault_t daxfs_fault(struct vm_fault *vmf)
