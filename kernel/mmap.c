@@ -137,6 +137,7 @@ static void daxfs_map_pfns(const struct vm_fault *vmf, unsigned long pfn,
 			    &window);
 }
 #else
+/* There an entry can't be copied, and a fault maps its own page alone. */
 static void daxfs_map_pfns(const struct vm_fault *vmf, unsigned long pfn,
 			   unsigned long start, unsigned long end)
 {

@@ -26,7 +26,7 @@ enum {
 	BIG = 20000,
 	/* Coprime to BIG: visits every entry once, in no order. */
 	STRIDE = 7919,
-	/* Of DATA_SIZE: a page of each has few neighbours that are wanted. */
+	/* Pages of the data that are touched alone, STRIDE from one to the next. */
 	SCATTERED = 256,
 };
 
@@ -117,18 +117,27 @@ static void read_data(const char *name, size_t request, int cold)
 	free(buffer);
 }
 
-static void map_data(void)
+/* With nothing of it in caches; DATA_SIZE bytes. */
+static volatile const uint8_t *map_cold(void)
 {
 	const int fd = open_data();
-	volatile const uint8_t *mapped;
-	long before;
-	double start;
-	size_t at;
+	void *mapped;
 
 	drop_caches();
 	mapped = mmap(NULL, DATA_SIZE, PROT_READ, MAP_SHARED, fd, 0);
 	if (mapped == MAP_FAILED)
 		die("mmap");
+	close(fd);
+	return mapped;
+}
+
+static void map_data(void)
+{
+	volatile const uint8_t *mapped = map_cold();
+	long before;
+	double start;
+	size_t at;
+
 	before = faults();
 	start = nanoseconds();
 	for (at = 0; at < DATA_SIZE; at += PAGE)
@@ -136,26 +145,19 @@ static void map_data(void)
 	printf("mmap=%.1f\n", (nanoseconds() - start) / (DATA_SIZE / PAGE));
 	printf("faults=%ld\n", faults() - before);
 	munmap((void *)mapped, DATA_SIZE);
-	close(fd);
 }
 
 static void map_scattered(void)
 {
-	const int fd = open_data();
-	volatile const uint8_t *mapped;
+	volatile const uint8_t *mapped = map_cold();
 	double start;
 	size_t i;
 
-	drop_caches();
-	mapped = mmap(NULL, DATA_SIZE, PROT_READ, MAP_SHARED, fd, 0);
-	if (mapped == MAP_FAILED)
-		die("mmap");
 	start = nanoseconds();
 	for (i = 0; i < SCATTERED; i++)
 		(void)mapped[i * STRIDE * PAGE % DATA_SIZE];
 	printf("scattered=%.1f\n", (nanoseconds() - start) / SCATTERED);
 	munmap((void *)mapped, DATA_SIZE);
-	close(fd);
 }
 
 static void stat_one(const char *path)
