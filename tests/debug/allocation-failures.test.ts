@@ -15,7 +15,7 @@ const reason = await reasonToSkip();
 if (reason !== undefined) console.warn(`tests/debug/allocation-failures is left out: ${reason}`);
 
 const MEMORIES = ["a range", "a range with struct pages", "a dma-buf"] as const;
-/** Operations that are swept; four of them, mounts next to nothing else, not with a dma-buf. */
+/** Operations that are swept. Four are mounts while nothing is mounted: not of a dma-buf. */
 const CHECKS = { "a range": 26, "a range with struct pages": 26, "a dma-buf": 22 };
 
 /** Without it, failures spare allocations that may sleep, and user pages; and each is a message. */
