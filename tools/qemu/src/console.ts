@@ -70,3 +70,19 @@ export function findKernelWarnings(log: string): string[] {
     return PATTERNS.some((pattern) => pattern.test(text));
   });
 }
+
+/**
+ * Whether what went wrong first is a breakpoint that QEMU ran although memory had none: the oops of
+ * an int3, in whose code the byte before the instruction pointer is no 0xcc. Kernels patch their own
+ * code by way of breakpoints; QEMU's emulation (seen with 7.2) may translate code while another
+ * processor writes to it, and run the old code afterwards
+ * (https://bugzilla.redhat.com/show_bug.cgi?id=2216496). Nothing that runs in a guest can look so.
+ */
+export function hasPhantomBreakpoint(log: string): boolean {
+  const [first] = findKernelWarnings(log);
+  if (first === undefined || !/\bint3: [0-9a-f]{4} \[#1\]/.test(first)) return false;
+  const messages = kernelMessages(log);
+  const code = messages.slice(messages.indexOf(first)).find((message) => /\] Code: /.test(message));
+  const before = /([0-9a-f]{2}) <[0-9a-f]{2}>/.exec(code ?? "")?.[1];
+  return before !== undefined && before !== "cc";
+}

@@ -8,7 +8,7 @@ export {
   runMake,
 } from "./build-module.js";
 export { fetchCheckpatch } from "./checkpatch.js";
-export { findKernelWarnings, kernelMessages } from "./console.js";
+export { findKernelWarnings, hasPhantomBreakpoint, kernelMessages } from "./console.js";
 export { DEBUG_FLAVOUR, droppedOptions, fetchDebugKernel } from "./debug-kernel.js";
 export type { GuestSetup } from "./guest.js";
 export { buildInitramfs, type GuestFile, type InitramfsOptions } from "./initramfs.js";

@@ -2,7 +2,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { execa } from "execa";
-import { findKernelWarnings, kernelMessages } from "./console.js";
+import { findKernelWarnings, hasPhantomBreakpoint, kernelMessages } from "./console.js";
 import { type GuestSetup, prepareGuest } from "./guest.js";
 import { GUEST_FILES, runInit } from "./guest-scripts.js";
 import { type GuestRecord, type GuestReport, parseReport } from "./report.js";
@@ -59,9 +59,24 @@ let runs = 0;
 /**
  * Boots a virtual machine, runs a script in it and returns what that reported. A script that fails
  * is a result; a guest that hangs, dies, can't load its modules or prints a kernel warning throws a
- * `GuestError`, and its console log is kept.
+ * `GuestError`, and its console log is kept. One that QEMU made run a breakpoint of its own is
+ * started once more, which a line on standard error says.
  */
 export async function runGuest(options: GuestOptions): Promise<GuestResult> {
+  try {
+    return await runGuestOnce(options);
+  } catch (error) {
+    if (!(error instanceof GuestError)) throw error;
+    if (!hasPhantomBreakpoint(await readConsole(error.consoleLogPath))) throw error;
+    process.stderr.write(
+      "QEMU ran a breakpoint that is not in the guest's memory, which is a fault of its own; " +
+        `the guest is started once more; console log: ${error.consoleLogPath}\n`,
+    );
+    return runGuestOnce(options);
+  }
+}
+
+async function runGuestOnce(options: GuestOptions): Promise<GuestResult> {
   const logDirectory = resolve(options.logDirectory ?? join(options.kernel.cacheDirectory, "logs"));
   await mkdir(logDirectory, { recursive: true });
   const logPath = join(logDirectory, `${options.name ?? "guest"}-${process.pid}-${++runs}.log`);
@@ -81,7 +96,7 @@ export async function runGuest(options: GuestOptions): Promise<GuestResult> {
       timeout: timeoutSeconds * 1000,
       killSignal: "SIGKILL",
     });
-    const consoleLog = (await readFile(logPath, "utf8")).replaceAll("\r", "");
+    const consoleLog = await readConsole(logPath);
     const warnings = findKernelWarnings(consoleLog);
     const fail = (message: string, records: readonly GuestRecord[] = []) =>
       new GuestError(message, logPath, records, warnings);
@@ -105,6 +120,10 @@ export async function runGuest(options: GuestOptions): Promise<GuestResult> {
   } finally {
     await guest.remove();
   }
+}
+
+async function readConsole(path: string): Promise<string> {
+  return (await readFile(path, "utf8")).replaceAll("\r", "");
 }
 
 async function readReport(path: string, fail: (message: string) => Error): Promise<GuestReport> {

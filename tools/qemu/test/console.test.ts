@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, it } from "vitest";
-import { findKernelWarnings, kernelMessages } from "../src/index.js";
+import { findKernelWarnings, hasPhantomBreakpoint, kernelMessages } from "../src/index.js";
 
 const faults = [
   "[   12.345678] ------------[ cut here ]------------",
@@ -82,5 +82,41 @@ describe("kernelMessages", () => {
   it("picks the kernel's lines", () => {
     const log = "SeaBIOS\r\n[    0.000000] one\r\nhello\r\n[    1.000000] two\r\n";
     expect(kernelMessages(log)).toEqual(["[    0.000000] one", "[    1.000000] two"]);
+  });
+});
+
+describe("hasPhantomBreakpoint", () => {
+  const oops = (name: string, code: string) =>
+    [
+      "[    1.300000] clocksource: Switched to clocksource tsc",
+      `[    1.343090] ${name}: 0000 [#1] SMP NOPTI`,
+      "[    1.343090] CPU: 1 UID: 0 PID: 1 Comm: swapper/0 Not tainted 7.2.0-amd64",
+      "[    1.343090] RIP: 0010:ip_rcv+0x63/0xe0",
+      `[    1.343090] Code: ${code}`,
+      "[    1.343090] Kernel panic - not syncing: Fatal exception in interrupt",
+      "",
+    ].join("\r\n");
+
+  it.each(["int3", "Oops: int3"])("knows %s where there is none", (name) => {
+    expect(hasPhantomBreakpoint(oops(name, "48 8b 4f 20 66 <90> f7 c1 00"))).toBe(true);
+  });
+
+  it("leaves a breakpoint that is there to whoever put it there", () => {
+    expect(hasPhantomBreakpoint(oops("int3", "48 8b 4f 20 cc <90> f7 c1 00"))).toBe(false);
+  });
+
+  it("leaves other faults", () => {
+    expect(hasPhantomBreakpoint(oops("invalid opcode", "48 8b 66 <0f> 0b f7 c1"))).toBe(false);
+    expect(hasPhantomBreakpoint("[    1.000000] daxfs: mounted\n")).toBe(false);
+  });
+
+  it("leaves what comes after another fault", () => {
+    const warning =
+      "[    1.200000] WARNING: CPU: 0 PID: 1 at fs/daxfs/super.c:12 f+0x1/0x2 [daxfs]\n";
+    expect(hasPhantomBreakpoint(warning + oops("int3", "20 66 <90> f7"))).toBe(false);
+  });
+
+  it("leaves code that can't be read", () => {
+    expect(hasPhantomBreakpoint(oops("int3", "Unable to access opcode bytes"))).toBe(false);
   });
 });

@@ -154,6 +154,32 @@ describe("a guest that does not", () => {
     expect(error.records).toHaveLength(1);
   });
 
+  it("is started once more, and no more, when QEMU ran a breakpoint that there is not", async () => {
+    const before = (await readdir(logs)).length;
+    const error = await failure({
+      modules: [
+        await build(
+          "phantom",
+          '\tpr_emerg("int3: 0000 [#1] SMP\\n");\n' +
+            '\tpr_emerg("Code: 8b 4f 20 66 <90> f7 c1\\n");\n\treturn 0;',
+        ),
+      ],
+      script: "result fine pass",
+    });
+    expect(error.kernelWarnings.join("\n")).toContain("int3: 0000 [#1]");
+    expect(await readdir(logs)).toHaveLength(before + 2);
+  });
+
+  it("is not started again for a breakpoint that is there", async () => {
+    const before = (await readdir(logs)).length;
+    const error = await failure({
+      modules: [await build("trap", '\tasm volatile("int3");\n\treturn 0;')],
+      script: "result fine pass",
+    });
+    expect(error.kernelWarnings.join("\n")).toContain("int3: 0000 [#1]");
+    expect(await readdir(logs)).toHaveLength(before + 1);
+  });
+
   it("is reported when a module can't be loaded", async () => {
     const error = await failure({
       modules: [await build("refuser", "\treturn -ENODEV;")],
