@@ -74,7 +74,21 @@ static int daxfs_phys_find_size(phys_addr_t phys, struct fs_context *fc,
 	return daxfs_phys_check(phys, *size, fc);
 }
 
-/* To the next 2 MiB, where there is no System RAM in between. */
+/*
+ * Whether what is behind an image, to the next 2 MiB, is of the memory that it
+ * lies in. A BAR is as large as its alignment, so that one that holds more than
+ * half of 2 MiB holds the rest; behind a smaller one may be another device's.
+ */
+static bool daxfs_phys_goes_on(phys_addr_t phys, u64 size, u64 rounded)
+{
+	if (!daxfs_phys_is_clear(phys, rounded))
+		return false;
+	return size > SZ_2M / 2 ||
+	       region_intersects(phys, rounded, IORESOURCE_MEM,
+				 IORES_DESC_RESERVED) == REGION_INTERSECTS;
+}
+
+/* To the next 2 MiB, where that is known to be the image's as well. */
 static u64 daxfs_phys_round_up(phys_addr_t phys, u64 size)
 {
 	u64 rounded;
@@ -83,7 +97,7 @@ static u64 daxfs_phys_round_up(phys_addr_t phys, u64 size)
 		return size;
 	rounded = round_down(rounded, SZ_2M);
 	if (rounded - 1 > iomem_resource.end - phys ||
-	    !daxfs_phys_is_clear(phys, rounded))
+	    !daxfs_phys_goes_on(phys, size, rounded))
 		return size;
 	return rounded;
 }
@@ -107,8 +121,11 @@ static int daxfs_phys_map_pages(struct daxfs_backing *backing,
 		backing->pinnable = must;
 		return 0;
 	}
-	if (!must)
+	if (!must) {
+		infofc(fc, "no struct pages (error %ld), going on as with nopages",
+		       PTR_ERR(pagemap));
 		return 0;
+	}
 	if (PTR_ERR(pagemap) == -EBUSY)
 		errorfc(fc, "pages: another driver or mount has given this memory struct pages");
 	else

@@ -123,12 +123,16 @@ static int daxfs_test_super(struct super_block *sb, struct fs_context *fc)
 static const char *daxfs_conflict(const struct daxfs_backing *backing,
 				  const struct daxfs_request *request)
 {
-	if (request->has_size && request->size != backing->size)
+	const bool size = request->has_size && request->size != backing->size;
+	const bool pages =
+		(request->pages == DAXFS_PAGES_ALWAYS && !backing->pinnable) ||
+		(request->pages == DAXFS_PAGES_NEVER && backing->pagemap);
+
+	if (size && pages)
+		return "size and pages";
+	if (size)
 		return "size";
-	if ((request->pages == DAXFS_PAGES_ALWAYS && !backing->pinnable) ||
-	    (request->pages == DAXFS_PAGES_NEVER && backing->pagemap))
-		return "pages";
-	return NULL;
+	return pages ? "pages" : NULL;
 }
 
 /*
