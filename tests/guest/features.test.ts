@@ -22,8 +22,12 @@ const reason = await reasonToSkip();
 if (reason !== undefined) console.warn(`tests/guest/features is left out: ${reason}`);
 
 const SIZE = 64 * 1024 * 1024;
-/** The kernel's DAX mark of 6.1 keeps huge entries from pages that can be pinned for long. */
-const MOST_SMALL = SIZE / 4096 / 16;
+/**
+ * Page faults that touching it may take: with huge pages, with small ones of memory without struct
+ * pages, and with small ones that have them. 6.1 has these where its DAX mark is left away.
+ */
+const MOST_SMALL = 300;
+const MOST_COUNTED = SIZE / 4096 / 16;
 const MOST_HUGE = 40;
 
 /**
@@ -38,6 +42,17 @@ const RDMA = {
   },
   nopages: { before62: "shared: EFAULT, private: 0", since62: "shared: EEXIST, private: EEXIST" },
   pages: { before62: "shared: EFAULT, private: 0", since62: "shared: 0, private: 0" },
+};
+
+/**
+ * What the kernel does for processes with mappings. 6.1 dumps the private pages of files with its DAX
+ * mark only where it is asked to. A futex for all processes is known by the file and the place in it
+ * that its page belongs to, which no page here tells: equal contents share theirs.
+ */
+const PROCESSES = {
+  default: { dump61: "asked", futex: "EFAULT" },
+  nopages: { dump61: "always", futex: "EEXIST" },
+  pages: { dump61: "always", futex: "EFAULT" },
 };
 
 /** A device for RDMA made of software, and the checksum that it asks for by name up to 6.15. */
@@ -70,13 +85,16 @@ const REFUSALS: Readonly<Record<string, { options: string; message: RegExp }>> =
   },
 };
 
-function script(): string {
+function script(flavour: string): string {
+  const dump = (mode: keyof typeof PROCESSES) =>
+    flavour === "6.1" ? PROCESSES[mode].dump61 : "always";
   const refusals = Object.entries(REFUSALS)
     .filter(([name]) => name !== "pages that another mount has")
     .map(([name, { options }]) => `refused "${name}" "${options}"`)
     .join("\n");
   return `
 P=$IMAGE0_PHYS S=$IMAGE0_SIZE
+echo /tmp/core >/proc/sys/kernel/core_pattern
 mkdir -p /mnt /second
 options() { grep " $1 daxfs " /proc/mounts | cut -d' ' -f4; }
 last() { dmesg | grep daxfs | tail -1; }
@@ -91,9 +109,13 @@ value feature "$(cat /sys/fs/daxfs/features/dmabuf)"
 mount -t daxfs -o phys=$P none /mnt || exit 1
 value "options without size" "$(options /mnt)"
 feature_checks file $P >/tmp/file; attach file /tmp/file
+value "handles by number" "$(handle_checks numbers /mnt 3)"
 feature_checks pages default $1 >/tmp/default; attach "pages default" /tmp/default
 value "RDMA default" "$(rdma_register /mnt/large)"
+process_checks ${dump("default")} ${PROCESSES.default.futex} >/tmp/processes; attach "processes default" /tmp/processes
 refused "pages that another mount has" "${REFUSALS["pages that another mount has"]?.options}"
+mount -t daxfs -o phys=$(($P + 0x200000)),size=2M none /second 2>/dev/null
+value "no struct pages" "$(dmesg | grep 'no struct pages')"
 
 # The same memory, named otherwise.
 mount -t daxfs -o phys=$(($P)),size=1M,nopages,validate none /second || exit 2
@@ -112,6 +134,15 @@ mount -o remount,validate /mnt && exit 5
 value "message of validation on remount" "$(last)"
 umount /mnt
 
+mount -t daxfs -o phys=$IMAGE3_PHYS none /mnt || exit 13
+value "handles in a loop" "$(handle_checks numbers /mnt 3)"
+value "options of a small image" "$(options /mnt)"
+umount /mnt || exit 14
+
+mount -t daxfs -o phys=$IMAGE4_PHYS none /mnt || exit 15
+value "options of a small image in a device" "$(options /mnt)"
+umount /mnt || exit 16
+
 mount -t daxfs -o phys=$IMAGE2_PHYS none /mnt || exit 11
 feature_checks edge /mnt/zeros >/tmp/edge; attach edge /tmp/edge
 umount /mnt || exit 12
@@ -125,19 +156,21 @@ mount -t daxfs -o phys=$P,nopages none /mnt || exit 7
 value "options of nopages" "$(options /mnt)"
 feature_checks pages nopages ${MOST_SMALL} >/tmp/nopages; attach "pages nopages" /tmp/nopages
 value "RDMA nopages" "$(rdma_register /mnt/large)"
+process_checks ${dump("nopages")} ${PROCESSES.nopages.futex} >/tmp/processes; attach "processes nopages" /tmp/processes
 umount /mnt
 
 mount -t daxfs -o phys=$P,pages none /mnt || exit 8
 value "options of pages" "$(options /mnt)"
 feature_checks pages pages $2 >/tmp/pages; attach "pages pages" /tmp/pages
 value "RDMA pages" "$(rdma_register /mnt/large)"
+process_checks ${dump("pages")} ${PROCESSES.pages.futex} >/tmp/processes; attach "processes pages" /tmp/processes
 
 mount -t tracefs tracefs /sys/kernel/tracing
 echo 1 >/sys/kernel/tracing/events/daxfs/enable
 # A dentry that was used since goes the second time.
 echo 2 >/proc/sys/vm/drop_caches
 echo 2 >/proc/sys/vm/drop_caches
-feature_checks pages default ${MOST_SMALL} >/dev/null; ls /mnt/no-such-name 2>/dev/null
+feature_checks pages default ${MOST_COUNTED} >/dev/null; ls /mnt/no-such-name 2>/dev/null
 echo 0 >/sys/kernel/tracing/events/daxfs/enable
 grep 'daxfs_' /sys/kernel/tracing/trace >/tmp/trace
 value "a lookup" "$(grep 'daxfs_lookup.*name large' /tmp/trace | head -1)"
@@ -150,6 +183,7 @@ mount -t daxfs -o phys=$P,pages none /mnt && umount /mnt || exit 9
 mount -t securityfs securityfs /sys/kernel/security
 echo integrity >/sys/kernel/security/lockdown || exit 10
 refused lockdown "phys=$P"
+value "lockdown's errors" "$(mount_option lockdown phys=$P /second)"
 exit 0
 `;
 }
@@ -169,12 +203,20 @@ describe.skipIf(reason !== undefined)("a mount", () => {
     await mkdir(join(tree, "directory"), { recursive: true });
     const pattern = await compileHelper("pattern", directory);
     const helper = await compileHelper("feature_checks", directory);
+    const others = await Promise.all(
+      ["handle_checks", "mount_option", "process_checks", "rdma_register"].map((name) =>
+        compileHelper(name, directory),
+      ),
+    );
     await hostScript('"$1" "$2" >"$3"', pattern, String(SIZE), join(tree, "large"));
     await writeFile(join(tree, "directory/inside"), "content");
     await writeFile(join(tree, "directory/lost"), "content");
     const image = await buildImage(tree, join(directory, "tree.daxfs"));
     const broken = join(directory, "broken.daxfs");
     await writeFile(broken, await withLostEntry(join(tree, "directory"), directory));
+
+    const loop = join(directory, "loop.daxfs");
+    await writeFile(loop, await withLoop(directory));
 
     const odd = join(directory, "odd");
     await mkdir(odd);
@@ -183,15 +225,18 @@ describe.skipIf(reason !== undefined)("a mount", () => {
 
     const { kernel, module } = await buildDaxfs();
     ({ flavour } = kernel);
-    const huge = flavour === "6.1" ? MOST_SMALL : MOST_HUGE;
+    const pages = flavour === "6.1" ? MOST_COUNTED : MOST_HUGE;
     result = await runGuest({
       kernel,
       modules: [module],
       kernelModules: ["brd", "ib_uverbs", ...RXE[flavour === "7.2" ? "since615" : "before615"]],
-      images: [{ path: image }, { path: broken }, { path: unaligned }],
-      programs: [helper, await compileHelper("rdma_register", directory)],
+      images: [
+        ...[image, broken, unaligned, loop].map((path) => ({ path })),
+        { path: loop, backing: "ivshmem" },
+      ],
+      programs: [helper, ...others],
       name: "features",
-      script: `set -- ${MOST_HUGE} ${huge}\n${script()}`,
+      script: `set -- ${MOST_HUGE} ${pages}\n${script(flavour)}`,
     });
     console.info(`the guest took ${Math.round(result.durationSeconds)} s`);
   });
@@ -210,6 +255,11 @@ describe.skipIf(reason !== undefined)("a mount", () => {
     expect(value("options of an odd size")).toMatch(/,phys=0x40000000,size=0x4[0-9a-f]+,nopages$/);
   });
 
+  it("takes what is behind a small image in reserved RAM, and not in a device", () => {
+    expect(value("options of a small image")).toMatch(/,phys=0x[0-9a-f]+,size=0x200000$/);
+    expect(value("options of a small image in a device")).toMatch(/,size=0x[0-9a-f]{4,5},nopages$/);
+  });
+
   it("tells what the module can do", () => {
     expect(value("features")).toBe(FEATURES);
     expect(value("feature")).toBe("supported");
@@ -217,7 +267,9 @@ describe.skipIf(reason !== undefined)("a mount", () => {
 
   it("shares the superblock with others of the same memory, and says what stays", () => {
     expect(value("devices")).toBe("1");
-    expect(value("message of the second mount")).toMatch(/mounted with another size.*stays/);
+    expect(value("message of the second mount")).toMatch(
+      /mounted with another size and pages, which stays/,
+    );
     expect(value("options of the second mount")).toBe(value("options without size"));
     expect(value("message of validation")).toMatch(/validated \d+ inodes in \d+ us/);
     expect(value("message of remount")).toMatch(/size can't change on remount/);
@@ -226,6 +278,17 @@ describe.skipIf(reason !== undefined)("a mount", () => {
   it("works without validation where an entry is lost, and not with it", () => {
     expect(value("broken but mounted")).toBe("1");
     expect(value("message of validation on remount")).toMatch(/not a valid image.*inode/);
+  });
+
+  it("gives up on directories that are above each other", () => {
+    // So that it is not the handles' fault.
+    expect(value("handles by number").match(/opened/g)).toHaveLength(3);
+    expect(value("handles in a loop").split("\n")).toEqual([
+      "inode 1: opened",
+      "inode 2: ESTALE",
+      "inode 3: ESTALE",
+      "done 0",
+    ]);
   });
 
   it("reads and describes a file", () => {
@@ -241,6 +304,11 @@ describe.skipIf(reason !== undefined)("a mount", () => {
     expect(value(`RDMA ${mode}`)).toBe(flavour === "6.1" ? results.before62 : results.since62);
   });
 
+  it.each(Object.keys(PROCESSES))("dumps core and waits for futexes as %s promises", (mode) => {
+    expect(failed(`processes ${mode}`)).toEqual([]);
+    expect(helperChecks(result, `processes ${mode}`)).toHaveLength(7);
+  });
+
   it("maps small pages beside huge ones without a touch on the image", () => {
     expect(failed("edge")).toEqual([]);
     expect(helperChecks(result, "edge").length).toBeGreaterThan(18);
@@ -249,6 +317,7 @@ describe.skipIf(reason !== undefined)("a mount", () => {
   it("says whether it has struct pages", () => {
     expect(value("options of nopages")).toMatch(/,nopages$/);
     expect(value("options of pages")).toMatch(/,pages$/);
+    expect(value("no struct pages")).toMatch(/daxfs.*\(error -16\), going on as with nopages$/);
   });
 
   it("keeps pages that are pinned when it ends", () => {
@@ -265,6 +334,10 @@ describe.skipIf(reason !== undefined)("a mount", () => {
 
   it("is refused under lockdown", () => {
     expect(value("lockdown")).toMatch(/phys= is refused by the kernel's lockdown/);
+    const errors = value("lockdown's errors")
+      .split("\n")
+      .map((line) => line.split("\t").slice(1, 3).join(" "));
+    expect(errors).toEqual(["mount EPERM", "fsconfig EPERM"]);
   });
 });
 
@@ -278,10 +351,27 @@ async function withLostEntry(tree: string, work: string): Promise<Buffer> {
   const path = await buildImage(tree, join(work, "whole.daxfs"));
   const image = await readFile(path);
   const root = 4096;
-  const flags = image.readUInt32LE(8);
-  // Without CHECKSUMS, whose sum would be what is found.
-  image.writeUInt32LE(flags & ~16, 8);
+  leaveOutChecksums(image);
   expect(image.readBigUInt64LE(root + 16)).toBe(128n);
   image.writeBigUInt64LE(64n, root + 16);
   return image;
+}
+
+/** An image of two directories, of which each is the parent and the only child of the other. */
+async function withLoop(work: string): Promise<Buffer> {
+  await mkdir(join(work, "loop/outer/inner"), { recursive: true });
+  const image = await readFile(await buildImage(join(work, "loop"), join(work, "tree-loop.daxfs")));
+  const [outer, inner] = [4096 + 64, 4096 + 128];
+  leaveOutChecksums(image);
+  expect(image.readUInt32LE(inner + 40)).toBe(2);
+  image.writeUInt32LE(3, outer + 40);
+  image.writeBigUInt64LE(64n, inner + 16);
+  image.writeUInt32LE(3, inner + 44);
+  image.writeUInt32LE(2, inner + 48);
+  return image;
+}
+
+/** Of an image that is changed its checksum would be what is found. */
+function leaveOutChecksums(image: Buffer): void {
+  image.writeUInt32LE(image.readUInt32LE(8) & ~16, 8);
 }

@@ -157,6 +157,13 @@ static bool has_pages(const char *mode)
 	return strcmp(mode, "nopages") != 0;
 }
 
+/* Pages that the kernel can't pin: the error is one of two, by kernel and call. */
+static void check_refused(const char *name, ssize_t result)
+{
+	check(name, result < 0 && (errno == EFAULT || errno == EEXIST), "%s",
+	      result < 0 ? errno_name(errno) : "taken");
+}
+
 static void check_splice(const uint8_t *mapped, bool pages)
 {
 	struct iovec vector = { (void *)(mapped + 8 * PAGE), PAGE };
@@ -167,7 +174,7 @@ static void check_splice(const uint8_t *mapped, bool pages)
 		die("pipe");
 	size = vmsplice(ends[1], &vector, 1, 0);
 	if (!pages) {
-		check("vmsplice is refused", size < 0, "%s", errno_name(errno));
+		check_refused("vmsplice is refused", size);
 	} else {
 		size = size < 0 ? size : read(ends[0], buffer, PAGE);
 		check("vmsplice gives the content", size == (ssize_t)PAGE &&
@@ -189,8 +196,7 @@ static void check_direct(const uint8_t *mapped, bool pages)
 		die("open /dev/ram0");
 	written = pwrite(device, mapped + (33UL << 20), size, 0);
 	if (!pages) {
-		check("O_DIRECT from a mapping is refused", written < 0, "%s",
-		      errno_name(errno));
+		check_refused("O_DIRECT from a mapping is refused", written);
 	} else {
 		got = pread(device, back, size, 0);
 		check("O_DIRECT from a mapping writes the content",
@@ -244,8 +250,7 @@ static void check_debugger(const uint8_t *shared, uint8_t *private, bool pages)
 		check("process_vm_readv reads", size == (ssize_t)(2 * PAGE) &&
 		      has_pattern(buffer, 700 * PAGE, 2 * PAGE), "%zd bytes", size);
 	else
-		check("process_vm_readv is refused", size < 0, "%s",
-		      errno_name(errno));
+		check_refused("process_vm_readv is refused", size);
 
 	snprintf(name, sizeof(name), "/proc/%d/mem", child);
 	memory = open(name, O_RDWR);
