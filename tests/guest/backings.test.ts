@@ -192,7 +192,7 @@ describe.skipIf(reason !== undefined)("an image in every kind of memory", () => 
       it("is read and mapped, with few faults and no page cache", () => {
         const checks = helperChecks(result, `${backing} use`);
         expect(failures(checks)).toEqual([]);
-        expect(checks).toHaveLength(13);
+        expect(checks).toHaveLength(16);
       });
 
       it("outlives its unmount in what is open and mapped, and no longer", () => {
@@ -225,7 +225,7 @@ describe.skipIf(reason !== undefined)("an image in every kind of memory", () => 
   it("is held as long as it is mounted, whatever its exporter does, and no longer", () => {
     const checks = helperChecks(result, "exporter");
     expect(failures(checks)).toEqual([]);
-    expect(checks).toHaveLength(MOVABLE === "pinned" ? 34 : 27);
+    expect(checks).toHaveLength(MOVABLE === "pinned" ? 47 : 37);
   });
 
   it("comes to its end, with no dma-buf and no user of the module left", () => {

@@ -125,7 +125,9 @@ static struct dma_buf *test_export(struct test_buffer *buffer, u64 size)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
 
-	buffer->memory = vmalloc_user(size);
+	/* Behind each area of vmalloc is a page that nothing is mapped at. */
+	buffer->memory = vmalloc_user(buffer->kind == TEST_EXPORTER_SHORT ?
+				      size - PAGE_SIZE : size);
 	if (!buffer->memory)
 		return ERR_PTR(-ENOMEM);
 	buffer->operations = test_operations;
@@ -154,7 +156,7 @@ static long test_ioctl(struct file *file, unsigned int command,
 		return -ENOTTY;
 	if (copy_from_user(&request, (void __user *)argument, sizeof(request)))
 		return -EFAULT;
-	if (request.size == 0 || !PAGE_ALIGNED(request.size) ||
+	if (request.size < 2 * PAGE_SIZE || !PAGE_ALIGNED(request.size) ||
 	    request.kind >= TEST_EXPORTER_KINDS)
 		return -EINVAL;
 	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);

@@ -20,6 +20,8 @@ enum test_exporter_kind {
 	TEST_EXPORTER_NO_ACCESS,
 	/* Moves its memory, as it says, while nobody has pinned it. */
 	TEST_EXPORTER_MOVABLE,
+	/* Has no memory for its last page, where the kernel's mapping has a hole. */
+	TEST_EXPORTER_SHORT,
 	TEST_EXPORTER_KINDS,
 };
 

@@ -8,12 +8,14 @@
  */
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
 
+#include "../../../kernel/daxfs_ioctl.h"
 #include "check.h"
 #include "dmabuf_count.h"
 #include "pattern.h"
@@ -98,6 +100,50 @@ static void check_faults(const char *name, int flags, long most)
 	check(name, faults > 0 && faults <= most, "%ld faults, at most %ld", faults, most);
 	check("and its pages", right == LARGE / PAGE, "%zu are right", right);
 	munmap(mapped, LARGE);
+	close(fd);
+}
+
+/* Where the kernel says that a mapped page lies; 0 for a page that is not mapped. */
+static uint64_t physical_of(int pagemap, const void *address)
+{
+	const uint64_t present = 1ULL << 63, frame = (1ULL << 55) - 1;
+	uint64_t entry;
+
+	if (pread(pagemap, &entry, sizeof(entry), (uintptr_t)address / PAGE * sizeof(entry)) !=
+	    sizeof(entry))
+		die("pagemap");
+	return entry & present ? (entry & frame) * PAGE : 0;
+}
+
+/* Extents follow each other to the end, each as far as the memory goes on, and where it is mapped. */
+static void check_extents(void)
+{
+	const int fd = open_file("large");
+	const int pagemap = open("/proc/self/pagemap", O_RDONLY);
+	const uint8_t *mapped = map(fd, LARGE, PROT_READ, MAP_SHARED);
+	const size_t right = pages_match(mapped);
+	unsigned int count = 0, elsewhere = 0, joined = 0;
+	uint64_t at = 0, end = 0;
+
+	while (at < LARGE) {
+		struct daxfs_extent extent = { .offset = at };
+
+		if (ioctl(fd, DAXFS_IOC_GET_EXTENT, &extent) != 0 || extent.length == 0 ||
+		    extent.length % PAGE || extent.length > LARGE - at)
+			break;
+		count++;
+		joined += count > 1 && extent.physical == end;
+		end = extent.physical + extent.length;
+		elsewhere += physical_of(pagemap, mapped + at) != extent.physical;
+		at += extent.length;
+		elsewhere += physical_of(pagemap, mapped + at - PAGE) != end - PAGE;
+	}
+	check("the large file is in extents", at == LARGE && right == LARGE / PAGE,
+	      "%u, to byte %llu", count, (unsigned long long)at);
+	check("which lie where they are mapped", elsewhere == 0, "%u ends do not", elsewhere);
+	check("and are as long as they can be", joined == 0, "%u begin where one ends", joined);
+	munmap((void *)mapped, LARGE);
+	close(pagemap);
 	close(fd);
 }
 
@@ -261,6 +307,7 @@ int main(int argc, char **argv)
 		check_read();
 		check_faults("faults of a shared mapping", MAP_SHARED, most);
 		check_faults("faults of a private mapping", MAP_PRIVATE, most);
+		check_extents();
 		check_private_writes();
 		check_end_of_file();
 		check_page_cache();

@@ -5,12 +5,19 @@
  * ADDRESS. The last word says whether exporters of this kernel may move a buffer
  * while the kernel has it mapped, so that such must be refused.
  */
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <sys/stat.h>
 
+#include "../../../kernel/daxfs_ioctl.h"
 #include "../../../tools/qemu/guest/dmabuf.h"
 #include "../exporter/test_exporter.h"
 #include "mount_buffer.h"
+
+enum { PAGE = 4096 };
 
 static const uint8_t *image;
 static uint64_t image_size;
@@ -53,18 +60,38 @@ static int new_buffer(enum test_exporter_kind kind)
 	struct test_exporter_request request = { .size = image_size, .kind = kind };
 	const int device = open("/dev/test_exporter", O_RDWR);
 	const int buffer = ioctl(device, TEST_EXPORTER_CREATE, &request);
+	uint64_t there = image_size;
 	uint8_t *memory;
 
 	if (buffer < 0)
 		die("a buffer of kind %u", kind);
 	close(device);
 	/* Not by dmabuf_fill(): that asks for access first, which one kind refuses. */
-	memory = mmap(NULL, image_size, PROT_READ | PROT_WRITE, MAP_SHARED, buffer, 0);
+	if (kind == TEST_EXPORTER_SHORT)
+		there -= PAGE;
+	memory = mmap(NULL, there, PROT_READ | PROT_WRITE, MAP_SHARED, buffer, 0);
 	if (memory == MAP_FAILED)
 		die("mmap of a buffer of kind %u", kind);
-	memcpy(memory, image, image_size);
-	munmap(memory, image_size);
+	memcpy(memory, image, there);
+	munmap(memory, there);
 	return buffer;
+}
+
+/* A mount gives its dma-buf back, as a descriptor like the first. */
+static void check_given_back(int buffer, const char *directory)
+{
+	const int fd = open(directory, O_RDONLY | O_DIRECTORY);
+	const int again = ioctl(fd, DAXFS_IOC_GET_DMABUF);
+	struct stat first, second;
+
+	check("the dma-buf is given back", again >= 0, "%s", again < 0 ? errno_name(errno) : "0");
+	check("and is the same", fstat(buffer, &first) == 0 && fstat(again, &second) == 0 &&
+	      first.st_dev == second.st_dev && first.st_ino == second.st_ino &&
+	      lseek(again, 0, SEEK_END) == (off_t)image_size, "%lld bytes",
+	      (long long)lseek(again, 0, SEEK_END));
+	check("closed by exec", fcntl(again, F_GETFD) == FD_CLOEXEC, "%d", fcntl(again, F_GETFD));
+	close(again);
+	close(fd);
 }
 
 /* Mounted as often as it likes, the buffer is mapped and accessed once, until the last unmount. */
@@ -75,6 +102,7 @@ static void check_mounted(const char *kind, int buffer)
 
 	check_errno(kind, mount_buffer(buffer, "/first"), 0);
 	check("it has the file", file_is_right("/first/odd"), "/first/odd");
+	check_given_back(buffer, "/first");
 	check_errno("mounted again", mount_buffer(buffer, "/second"), 0);
 	close(buffer);
 	check_counts("it is mapped once", 1);
@@ -103,6 +131,75 @@ static void check_not_mounted(const char *name, enum test_exporter_kind kind, in
 	check_gone("and the buffer can go");
 }
 
+static sigjmp_buf back;
+
+static void jump_back(int signal)
+{
+	siglongjmp(back, signal);
+}
+
+/* The signal that touching @byte gives, or 0. */
+static int signal_of(volatile uint8_t *byte, bool write)
+{
+	int signal;
+
+	sigaction(SIGBUS, &(struct sigaction){ .sa_handler = jump_back }, NULL);
+	signal = sigsetjmp(back, 1);
+	if (signal != 0)
+		return signal;
+	if (write)
+		*byte = 1;
+	return 0;
+}
+
+/* Where the content of a file begins in the image, which is in one piece. */
+static uint64_t place_in_image(int fd)
+{
+	struct {
+		struct fiemap map;
+		struct fiemap_extent extent;
+	} query = { .map = { .fm_length = UINT64_MAX, .fm_extent_count = 1 } };
+
+	if (ioctl(fd, FS_IOC_FIEMAP, &query) != 0 || query.map.fm_mapped_extents != 1)
+		die("fiemap");
+	return query.extent.fe_physical;
+}
+
+/*
+ * Memory that can't be read, as lines that the hardware reports as poisoned: what
+ * is before it is read, it gives an error, and nobody falls over it.
+ */
+static void check_unreadable(void)
+{
+	const int buffer = new_buffer(TEST_EXPORTER_SHORT);
+	static uint8_t content[3 * PAGE];
+	uint64_t bad;
+	uint8_t *mapped;
+	ssize_t got;
+	int fd;
+
+	check_errno("a buffer that lacks a page", mount_buffer(buffer, "/first"), 0);
+	close(buffer);
+	fd = open("/first/odd", O_RDONLY);
+	/* The offset in the file of the last page of the image. */
+	bad = image_size - PAGE - place_in_image(fd);
+	if (bad < 2 * PAGE || bad >= ODD)
+		die("the last page is not of the file but at %lld in it", (long long)bad);
+	got = pread(fd, content, sizeof(content), bad - 2 * PAGE + 5);
+	check("a read ends where the memory does", got == 2 * PAGE - 5 &&
+	      pattern_match(content, bad - 2 * PAGE + 5, got) == (size_t)got, "%zd bytes", got);
+	check_errno("a read of it fails", ERRNO_OF(pread(fd, content, 1, bad)), EIO);
+	mapped = mmap(NULL, ODD, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	if (mapped == MAP_FAILED)
+		die("mmap");
+	check("a private write before it", signal_of(mapped + bad - 1, true) == 0, "no signal");
+	check("a private write to it", signal_of(mapped + bad, true) == SIGBUS, "SIGBUS");
+	munmap(mapped, ODD);
+	close(fd);
+	check_errno("umount", ERRNO_OF(umount2("/first", 0)), 0);
+	check_gone("and the buffer is gone");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 4)
@@ -118,6 +215,7 @@ int main(int argc, char **argv)
 	check_not_mounted("a buffer in I/O memory", TEST_EXPORTER_IOMEM, EINVAL, "iomem");
 	check_not_mounted("a buffer that can't be mapped", TEST_EXPORTER_NO_VMAP, EINVAL, "map");
 	check_not_mounted("a buffer that refuses access", TEST_EXPORTER_NO_ACCESS, EIO, "access");
+	check_unreadable();
 	if (strcmp(argv[3], "pinned") == 0)
 		check_mounted("mount a buffer that may move", new_buffer(TEST_EXPORTER_MOVABLE));
 	else
