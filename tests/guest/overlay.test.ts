@@ -156,6 +156,7 @@ handle_checks open ${BASE} /tmp/handles >/tmp/out 2>&1; attach "daxfs handles op
 umount ${BASE} && mount_image 0 ${BASE} || exit 30
 handle_checks open ${BASE} /tmp/handles >/tmp/out 2>&1; attach "daxfs handles again" /tmp/out
 handle_checks hostile ${BASE} /tmp/handles >/tmp/out 2>&1; attach "daxfs handles hostile" /tmp/out
+handle_checks foreign /lower/middle /tmp/handles >/tmp/out 2>&1; attach "daxfs handles foreign" /tmp/out
 `;
 
 /** Everything is copied up, and must be what it was, under the handles that it had. */

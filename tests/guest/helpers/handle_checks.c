@@ -4,12 +4,17 @@
  * DIRECTORY, which is where a filesystem is mounted, in FILE.
  * handle_checks open DIRECTORY FILE: opens each of them, and looks whether it
  * leads to what has the name.
+ * handle_checks foreign DIRECTORY FILE: opens each where another image is
+ * mounted, which must say that it is stale.
  * handle_checks hostile DIRECTORY FILE: opens handles made of them that are
  * wrong, which must do no harm.
+ * handle_checks numbers DIRECTORY COUNT: opens handles of the inodes 1 to COUNT,
+ * made of that of the root, and prints what each gives.
  */
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <stdint.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -214,6 +219,23 @@ static void open_all(int mount, const struct record *all, size_t count)
 	      tally.directories);
 }
 
+static void foreign(int mount, const struct record *all, size_t count)
+{
+	unsigned int other = 0;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		const int fd = open_by_handle_at(mount, to_handle(&all[i]), O_PATH | O_NOFOLLOW);
+
+		if (fd < 0 && errno == ESTALE)
+			continue;
+		report(&other, &all[i], fd < 0 ? "is refused otherwise" : "is opened");
+		close(fd);
+	}
+	check("handles of another image are stale", count > 0 && other == 0, "%u of %zu are not",
+	      other, count);
+}
+
 /* Return: whether opening the handle gave an error that it may give, or a file. */
 static bool harmless(int mount, const struct record *record, unsigned int *opened)
 {
@@ -264,6 +286,24 @@ static void hostile(int mount, const struct record *all, size_t count)
 	printf("%u of %u wrong handles led to a file\n", opened, tried);
 }
 
+static void numbers(int mount, uint32_t count)
+{
+	struct record record = { .bytes = HANDLE };
+	struct file_handle *handle = to_handle(&record);
+	uint32_t number;
+	int mount_id, fd;
+
+	if (name_to_handle_at(mount, "", handle, &mount_id, AT_EMPTY_PATH) != 0)
+		die("name_to_handle_at");
+	for (number = 1; number <= count; number++) {
+		memcpy(handle->f_handle, &number, sizeof(number));
+		fd = open_by_handle_at(mount, handle, O_PATH | O_NOFOLLOW);
+		printf("inode %u: %s\n", number, fd < 0 ? errno_name(errno) : "opened");
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct record *all;
@@ -282,9 +322,17 @@ int main(int argc, char **argv)
 	mount = open(argv[2], O_RDONLY | O_DIRECTORY);
 	if (mount < 0)
 		die("open %s", argv[2]);
+	if (strcmp(argv[1], "numbers") == 0) {
+		numbers(mount, atoi(argv[3]));
+		return done();
+	}
 	all = load(argv[3], &count);
 	if (strcmp(argv[1], "hostile") == 0) {
 		hostile(mount, all, count);
+		return done();
+	}
+	if (strcmp(argv[1], "foreign") == 0) {
+		foreign(mount, all, count);
 		return done();
 	}
 	check_identity(all, count);
