@@ -72,6 +72,9 @@ const MOUNTS = {
   tmpfs: "mount -t tmpfs -o size=1g,nr_inodes=0 tmpfs /fs && cp -a /source/. /fs",
 };
 
+/** Ways to mount daxfs, of which the mount and the unmount are measured. */
+const OWN_MOUNTS = ["default", "nopages", "validate", "nopages,validate"];
+
 const SCRIPT = `
 mkdir /fs /source /data
 # A filesystem that can't do what is asked goes on without it.
@@ -86,6 +89,9 @@ measure_as() {
   umount /fs/data /data 2>/dev/null
   umount /fs || exit 6
 }
+region=phys=$IMAGE0_PHYS,size=$IMAGE0_SIZE
+value region "$IMAGE0_SIZE"
+${OWN_MOUNTS.map((options) => `value "mount ${options}" "$(measure mount /fs $region,${options.replace("default", "")} 2>&1)"`).join("\n")}
 ${Object.entries(MOUNTS)
   .map(([name, command]) =>
     name === "tmpfs"
@@ -130,6 +136,22 @@ function table(rounds) {
   const head = ["", ...names];
   const lines = [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
   return `${lines.join("\n")}\n`;
+}
+
+/** What mounting daxfs takes, a line for each way, as milliseconds of the mount and the unmount. */
+function mountTable(rounds) {
+  const rows = OWN_MOUNTS.map((options) => {
+    const pairs = rounds.map(({ mounts }) => mounts[options].split(" ").map(Number));
+    if (!pairs.flat().every(Number.isFinite)) throw new Error(rounds[0].mounts[options]);
+    const [mount, unmount] = [0, 1].map((at) => median(pairs.map((pair) => pair[at])).toFixed(2));
+    return `| ${options} | ${mount} | ${unmount} |`;
+  });
+  const mib = rounds[0].region / 1024 / 1024;
+  return [
+    `| a region of ${mib} MiB | mount, ms | unmount, ms |`,
+    "| --- | --- | --- |",
+    ...rows,
+  ].join("\n");
 }
 
 /** @param {readonly string[]} argv */
@@ -184,12 +206,19 @@ export async function main(argv) {
         const lines = result.consoleLog.trimEnd().split("\n").slice(-10).join("\n");
         throw new Error(`the guest's script ended with ${result.exitStatus}:\n${lines}`);
       }
-      rounds.push(
-        Object.fromEntries(Object.keys(MOUNTS).map((name) => [name, parse(result.values[name])])),
-      );
+      rounds.push({
+        ...Object.fromEntries(
+          Object.keys(MOUNTS).map((name) => [name, parse(result.values[name])]),
+        ),
+        region: Number(result.values.region),
+        mounts: Object.fromEntries(
+          OWN_MOUNTS.map((options) => [options, result.values[`mount ${options}`] ?? ""]),
+        ),
+      });
     }
     process.stdout.write(
-      `\nLinux ${kernel.release}, ${rounds.length} round(s) (×: daxfs to it)\n\n${table(rounds)}`,
+      `\nLinux ${kernel.release}, ${rounds.length} round(s) (×: daxfs to it)\n\n` +
+        `${table(rounds)}\n${mountTable(rounds)}\n`,
     );
   } finally {
     rmSync(work, { recursive: true, force: true });

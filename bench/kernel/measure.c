@@ -4,6 +4,8 @@
  * of NAME=NUMBER; bench/kernel/main.mjs says what they are. DIRECTORY has the
  * tree that bench/kernel/images.mjs makes, whose sizes are below. Takes root, to
  * drop caches: all but "warm" is measured without anything in them.
+ * measure mount DIRECTORY OPTIONS: prints the milliseconds of a mount of daxfs
+ * there, and of its unmount, alone.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -220,10 +223,27 @@ static void read_big(void)
 	close(fd);
 }
 
+static void mount_once(const char *directory, const char *options)
+{
+	const double start = nanoseconds();
+	double mounted;
+
+	if (mount("none", directory, "daxfs", MS_RDONLY, options) != 0)
+		die("mount");
+	mounted = nanoseconds();
+	if (umount(directory) != 0)
+		die("umount");
+	printf("%.2f %.2f\n", (mounted - start) / 1e6, (nanoseconds() - mounted) / 1e6);
+}
+
 int main(int argc, char **argv)
 {
 	long before;
 
+	if (argc == 4 && strcmp(argv[1], "mount") == 0) {
+		mount_once(argv[2], argv[3]);
+		return 0;
+	}
 	if (argc != 2 || chdir(argv[1]) != 0)
 		die("measure DIRECTORY");
 	read_data("read4k", 4096, 1);
