@@ -75,8 +75,8 @@ static int daxfs_phys_find_size(phys_addr_t phys, struct fs_context *fc,
 }
 
 /*
- * Whether what is behind an image, to the next 2 MiB, is of the memory that it
- * lies in. A BAR is as large as its alignment, so that one that holds more than
+ * Whether what is behind an image, to the next 2 MiB, may be taken for memory that
+ * it lies in. A BAR is as large as its alignment, so that one that holds more than
  * half of 2 MiB holds the rest; behind a smaller one may be another device's.
  */
 static bool daxfs_phys_goes_on(phys_addr_t phys, u64 size, u64 rounded)
@@ -88,7 +88,7 @@ static bool daxfs_phys_goes_on(phys_addr_t phys, u64 size, u64 rounded)
 				 IORES_DESC_RESERVED) == REGION_INTERSECTS;
 }
 
-/* To the next 2 MiB, where that is known to be the image's as well. */
+/* To the next 2 MiB, where nothing speaks against it. */
 static u64 daxfs_phys_round_up(phys_addr_t phys, u64 size)
 {
 	u64 rounded;
@@ -113,7 +113,7 @@ static int daxfs_phys_map_pages(struct daxfs_backing *backing,
 		return 0;
 	if (!IS_ALIGNED(backing->phys, SZ_2M) ||
 	    !IS_ALIGNED(backing->size, SZ_2M))
-		return must ? invalfc(fc, "pages needs phys and size to be multiples of 2 MiB") : 0;
+		return must ? invalfc(fc, "pages needs phys= and size= to be multiples of 2 MiB") : 0;
 	pagemap = daxfs_pagemap_create(backing->phys, backing->size,
 				       &backing->address);
 	if (!IS_ERR(pagemap)) {

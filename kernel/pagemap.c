@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Struct pages for memory that has none, so that mappings of it can be pinned:
- * for O_DIRECT, RDMA, process_vm_readv(2), vmsplice(2), futexes and debuggers.
+ * for O_DIRECT, RDMA, process_vm_readv(2), vmsplice(2) and debuggers.
  */
 #include <linux/memremap.h>
 #include <linux/mm.h>

@@ -142,7 +142,9 @@ function table(rounds) {
 function mountTable(rounds) {
   const rows = OWN_MOUNTS.map((options) => {
     const pairs = rounds.map(({ mounts }) => mounts[options].split(" ").map(Number));
-    if (!pairs.flat().every(Number.isFinite)) throw new Error(rounds[0].mounts[options]);
+    if (!pairs.every((pair) => pair.length === 2 && pair.every(Number.isFinite))) {
+      throw new Error(`mounting with ${options}: ${rounds.map(({ mounts }) => mounts[options])}`);
+    }
     const [mount, unmount] = [0, 1].map((at) => median(pairs.map((pair) => pair[at])).toFixed(2));
     return `| ${options} | ${mount} | ${unmount} |`;
   });

@@ -8,6 +8,7 @@ import {
   buildDaxfs,
   buildImage,
   compileHelper,
+  guestValue,
   helperChecks,
   reasonToSkip,
   removeDirectory,
@@ -48,6 +49,7 @@ describe.skipIf(reason !== undefined)("a file of 5 GiB", () => {
       script: `
 for mode in default nopages; do
   mount_image 0 /mnt $([ $mode = default ] || echo $mode) || exit 1
+  value "$mode options" "$(grep ' /mnt daxfs ' /proc/mounts | cut -d' ' -f4)"
   large_file_checks ${words} >/tmp/out 2>&1; attach $mode /tmp/out
   umount /mnt || exit 2
 done
@@ -60,6 +62,7 @@ done
     const checks = helperChecks(result, mode);
     expect(checks.filter(({ passed }) => !passed)).toEqual([]);
     expect(checks).toHaveLength(4 + 4 * MARKS.length);
+    expect(guestValue(result, `${mode} options`).endsWith(",nopages")).toBe(mode === "nopages");
     expect(result.exitStatus).toBe(0);
   });
 });

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // npm run test:matrix -- [--kernel 6.12] [--backing vgem] [--jobs 2] [--list]
 //
-// The guest tests on every kernel, with the images in every kind of memory; options that are given
-// (several times, if need be) choose among them. Closes with a table. It takes hours, so that
-// npm test does not run it.
+// The guest tests that look at DAXFS_BACKING, on every kernel and in every kind of memory; options
+// that are given (several times, if need be) choose among them. Closes with a table. It takes hours,
+// so that npm test does not run it.
 import { spawn } from "node:child_process";
 import {
   createWriteStream,

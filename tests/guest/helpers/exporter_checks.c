@@ -138,8 +138,8 @@ static void jump_back(int signal)
 	siglongjmp(back, signal);
 }
 
-/* The signal that touching @byte gives, or 0. */
-static int signal_of(volatile uint8_t *byte, bool write)
+/* The signal that writing to @byte gives, or 0. */
+static int signal_of_write(volatile uint8_t *byte)
 {
 	int signal;
 
@@ -147,8 +147,7 @@ static int signal_of(volatile uint8_t *byte, bool write)
 	signal = sigsetjmp(back, 1);
 	if (signal != 0)
 		return signal;
-	if (write)
-		*byte = 1;
+	*byte = 1;
 	return 0;
 }
 
@@ -175,8 +174,8 @@ static void check_unreadable(void)
 	static uint8_t content[3 * PAGE];
 	uint64_t bad;
 	uint8_t *mapped;
+	int fd, signal;
 	ssize_t got;
-	int fd;
 
 	check_errno("a buffer that lacks a page", mount_buffer(buffer, "/first"), 0);
 	close(buffer);
@@ -192,8 +191,10 @@ static void check_unreadable(void)
 	mapped = mmap(NULL, ODD, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	if (mapped == MAP_FAILED)
 		die("mmap");
-	check("a private write before it", signal_of(mapped + bad - 1, true) == 0, "no signal");
-	check("a private write to it", signal_of(mapped + bad, true) == SIGBUS, "SIGBUS");
+	signal = signal_of_write(mapped + bad - 1);
+	check("a private write before it", signal == 0, "signal %d", signal);
+	signal = signal_of_write(mapped + bad);
+	check("a private write to it gives SIGBUS", signal == SIGBUS, "signal %d", signal);
 	munmap(mapped, ODD);
 	close(fd);
 	check_errno("umount", ERRNO_OF(umount2("/first", 0)), 0);

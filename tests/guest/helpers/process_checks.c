@@ -36,13 +36,16 @@ static uint8_t *map_file(int protection, int flags)
 	return mapped;
 }
 
-/* Computed, so that a program has them in no place of its own. */
-static void make_mark(volatile uint8_t *mark, unsigned int kind)
+/*
+ * Computed, so that a program has them in no place of its own, and others for each
+ * dump: the stack of this process, which its children inherit, has had them.
+ */
+static void make_mark(volatile uint8_t *mark, unsigned int kind, unsigned int filter)
 {
 	unsigned int i;
 
 	for (i = 0; i < MARK; i++)
-		mark[i] = i * (37 + 2 * kind) + 11;
+		mark[i] = i * (37 + 2 * kind) + filter;
 }
 
 static void dump_core(unsigned int filter)
@@ -55,16 +58,16 @@ static void dump_core(unsigned int filter)
 	if (anonymous == MAP_FAILED || !file || fprintf(file, "%#x", filter) < 0 ||
 	    fclose(file) != 0)
 		die("coredump_filter");
-	make_mark(anonymous + 100, 0);
-	make_mark(private + PAGE + 100, 1);
+	make_mark(anonymous + 100, 0, filter);
+	make_mark(private + PAGE + 100, 1, filter);
 	abort();
 }
 
-static bool has_mark(const uint8_t *core, size_t size, unsigned int kind)
+static bool has_mark(const uint8_t *core, size_t size, unsigned int kind, unsigned int filter)
 {
 	uint8_t mark[MARK];
 
-	make_mark(mark, kind);
+	make_mark(mark, kind, filter);
 	return memmem(core, size, mark, MARK) != NULL;
 }
 
@@ -86,9 +89,9 @@ static void check_core(const char *name, unsigned int filter, bool expected)
 	core = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (core == MAP_FAILED)
 		die("mmap of /tmp/core");
-	check("a core dump has the anonymous page", has_mark(core, st.st_size, 0), "%lld bytes",
+	check("a core dump has the anonymous page", has_mark(core, st.st_size, 0, filter), "%lld bytes",
 	      (long long)st.st_size);
-	found = has_mark(core, st.st_size, 1);
+	found = has_mark(core, st.st_size, 1, filter);
 	check(name, found == expected, "%s, expected %s", found ? "has it" : "has it not",
 	      expected ? "so" : "not so");
 	munmap((void *)core, st.st_size);

@@ -74,9 +74,10 @@ export function findKernelWarnings(log: string): string[] {
 /**
  * Whether what went wrong first is a breakpoint that QEMU ran although memory had none: the oops of
  * an int3, in whose code the byte before the instruction pointer is no 0xcc. Kernels patch their own
- * code by way of breakpoints; QEMU's emulation (seen with 7.2) may translate code while another
+ * code by way of breakpoints; the emulation (seen with QEMU 7.2) may translate code while another
  * processor writes to it, and run the old code afterwards
- * (https://bugzilla.redhat.com/show_bug.cgi?id=2216496). Nothing that runs in a guest can look so.
+ * (https://bugzilla.redhat.com/show_bug.cgi?id=2216496). A module that goes wrong does not look so,
+ * unless it prints such lines itself.
  */
 export function hasPhantomBreakpoint(log: string): boolean {
   const [first] = findKernelWarnings(log);
