@@ -111,10 +111,14 @@ load_modules() {
 }
 `;
 
-/** /init of a guest that runs a script: prepares, runs it, reports its exit status, powers off. */
+/**
+ * /init of a guest that runs a script: reports that it began, prepares, runs it, reports its exit
+ * status, powers off.
+ */
 export const runInit = `${PREPARE}${LOAD_MODULES}
 # No translation of line ends.
 stty -F /dev/ttyS1 raw -echo
+echo B | vm_send
 if load_modules && find_images; then
   sh -c '. ${GUEST_FILES.functions}; . ${GUEST_FILES.script}' </dev/null
   echo "E $?" | vm_send

@@ -40,6 +40,9 @@ function addFrame(report: GuestReport, line: string): void {
   const [kind, ...fields] = line.split(" ");
   const [first = "", second = "", third = ""] = fields;
   switch (kind) {
+    // There is a report, which tells that the guest came as far as its /init.
+    case "B":
+      break;
     case "R": {
       const status = STATUSES.find((candidate) => candidate === second);
       if (status === undefined) {

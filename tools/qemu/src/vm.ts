@@ -15,6 +15,8 @@ export interface GuestOptions extends GuestSetup {
   name?: string;
   /** The guest is killed after this time, or the kernel's multiple of it; 300 by default. */
   timeoutSeconds?: number;
+  /** The time in which it must come to its /init, or the kernel's multiple of it; 120 by default. */
+  bootTimeoutSeconds?: number;
   /** Where the console log goes; `logs` in the kernel's cache directory by default. */
   logDirectory?: string;
   /** Keep the console log of a successful run, too. */
@@ -49,6 +51,8 @@ export class GuestError extends Error {
     readonly records: readonly GuestRecord[],
     /** The kernel's complaints, if it had any. */
     readonly kernelWarnings: readonly string[],
+    /** Whether its kernel died or hung before anything of the caller's ran. */
+    readonly diedAtBoot: boolean,
   ) {
     super(`${message}\nconsole log: ${consoleLogPath}`);
   }
@@ -59,21 +63,29 @@ let runs = 0;
 /**
  * Boots a virtual machine, runs a script in it and returns what that reported. A script that fails
  * is a result; a guest that hangs, dies, can't load its modules or prints a kernel warning throws a
- * `GuestError`, and its console log is kept. One that QEMU made run a breakpoint of its own is
- * started once more, which a line on standard error says.
+ * `GuestError`, and its console log is kept. One that dies or hangs before its /init, or that QEMU
+ * makes run a breakpoint of its own, is started once more, which a line on standard error says:
+ * emulated processors that write each other's code do that now and then.
  */
 export async function runGuest(options: GuestOptions): Promise<GuestResult> {
   try {
     return await runGuestOnce(options);
   } catch (error) {
     if (!(error instanceof GuestError)) throw error;
-    if (!hasPhantomBreakpoint(await readConsole(error.consoleLogPath))) throw error;
-    process.stderr.write(
-      "QEMU ran a breakpoint that is not in the guest's memory, which is a fault of its own; " +
-        `the guest is started once more; console log: ${error.consoleLogPath}\n`,
-    );
+    const excuse = await excuseOf(error);
+    if (excuse === undefined) throw error;
+    process.stderr.write(`${excuse}; the guest is started once more; ${error.message}\n`);
     return runGuestOnce(options);
   }
+}
+
+/** What a guest died of that is none of its own, nor of what it ran. */
+async function excuseOf(error: GuestError): Promise<string | undefined> {
+  if (error.diedAtBoot) return "The guest's kernel did not come to its /init";
+  if (hasPhantomBreakpoint(await readConsole(error.consoleLogPath))) {
+    return "QEMU ran a breakpoint that is not in the guest's memory";
+  }
+  return undefined;
 }
 
 async function runGuestOnce(options: GuestOptions): Promise<GuestResult> {
@@ -88,22 +100,22 @@ async function runGuestOnce(options: GuestOptions): Promise<GuestResult> {
     (directory) => [`file:${logPath}`, `file:${join(directory, "report")}`],
   );
   try {
-    const timeoutSeconds = (options.timeoutSeconds ?? 300) * (options.kernel.slowness ?? 1);
-    const end = await execa(guest.command, guest.commandArguments, {
-      stdin: "ignore",
-      all: true,
-      reject: false,
-      timeout: timeoutSeconds * 1000,
-      killSignal: "SIGKILL",
+    const slowness = options.kernel.slowness ?? 1;
+    const reportPath = join(guest.directory, "report");
+    const { killedAfter, ...end } = await runQemu(guest, reportPath, {
+      whole: (options.timeoutSeconds ?? 300) * slowness,
+      boot: (options.bootTimeoutSeconds ?? 120) * slowness,
     });
     const consoleLog = await readConsole(logPath);
     const warnings = findKernelWarnings(consoleLog);
+    const reportText = await readReportText(reportPath);
+    const diedAtBoot = reportText === "" && (killedAfter !== undefined || warnings.length > 0);
     const fail = (message: string, records: readonly GuestRecord[] = []) =>
-      new GuestError(message, logPath, records, warnings);
-    const report = await readReport(join(guest.directory, "report"), fail);
+      new GuestError(message, logPath, records, warnings, diedAtBoot);
+    const report = parse(reportText, fail);
     const problem = findProblem(report, warnings, {
-      timedOutAfter: end.timedOut ? timeoutSeconds : undefined,
-      qemu: end.all || end.shortMessage || `exit status ${end.exitCode}`,
+      timedOutAfter: killedAfter,
+      qemu: end.output,
       lastLines: consoleLog.trimEnd().split("\n").slice(-10).join("\n"),
     });
     if (problem !== undefined) throw fail(problem, report.records);
@@ -115,20 +127,60 @@ async function runGuestOnce(options: GuestOptions): Promise<GuestResult> {
       attachments: report.attachments,
       consoleLog,
       kernelMessages: kernelMessages(consoleLog),
-      durationSeconds: end.durationMs / 1000,
+      durationSeconds: end.durationSeconds,
     };
   } finally {
     await guest.remove();
   }
 }
 
+interface QemuEnd {
+  /** What it printed, or else how it ended. */
+  output: string;
+  durationSeconds: number;
+  /** The number of seconds after which it was killed, if it was. */
+  killedAfter: number | undefined;
+}
+
+/** Runs a guest's QEMU for so many seconds at most, fewer if no report has begun by then. */
+async function runQemu(
+  { command, commandArguments }: { command: string; commandArguments: readonly string[] },
+  reportPath: string,
+  seconds: { whole: number; boot: number },
+): Promise<QemuEnd> {
+  const running = execa(command, commandArguments, {
+    stdin: "ignore",
+    all: true,
+    reject: false,
+    timeout: seconds.whole * 1000,
+    killSignal: "SIGKILL",
+  });
+  let killedAfter: number | undefined;
+  const bootTimer = setTimeout(async () => {
+    if ((await readReportText(reportPath)) !== "") return;
+    killedAfter = seconds.boot;
+    running.kill("SIGKILL");
+  }, seconds.boot * 1000);
+  const end = await running;
+  clearTimeout(bootTimer);
+  if (end.timedOut) killedAfter = seconds.whole;
+  return {
+    output: end.all || end.shortMessage || `exit status ${end.exitCode}`,
+    durationSeconds: end.durationMs / 1000,
+    killedAfter,
+  };
+}
+
 async function readConsole(path: string): Promise<string> {
   return (await readFile(path, "utf8")).replaceAll("\r", "");
 }
 
-async function readReport(path: string, fail: (message: string) => Error): Promise<GuestReport> {
-  // QEMU makes the file when it starts, which it may have failed to.
-  const text = await readFile(path, "latin1").catch(() => "");
+/** Empty until the guest's /init runs. QEMU makes the file when it starts, which it may fail to. */
+function readReportText(path: string): Promise<string> {
+  return readFile(path, "latin1").catch(() => "");
+}
+
+function parse(text: string, fail: (message: string) => Error): GuestReport {
   try {
     return parseReport(text);
   } catch (error) {

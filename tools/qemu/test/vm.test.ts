@@ -130,10 +130,10 @@ describe("a guest that does not", () => {
   it("is killed after the timeout", async () => {
     const error = await failure({
       script: "result early pass\necho now waiting\nsleep 1000",
-      timeoutSeconds: 60,
+      timeoutSeconds: 40,
       name: "hanging",
     });
-    expect(error.message).toMatch(/killed after 60 s/);
+    expect(error.message).toMatch(/killed after 40 s/);
     expect(error.message).toContain(error.consoleLogPath);
     expect(error.records).toEqual([{ name: "early", status: "pass", detail: "" }]);
     expect(await readFile(error.consoleLogPath, "utf8")).toContain("now waiting");
@@ -169,6 +169,20 @@ describe("a guest that does not", () => {
     expect(error.kernelWarnings.join("\n")).toContain("int3: 0000 [#1]");
     expect(await readdir(logs)).toHaveLength(before + 2);
   });
+
+  it.each([
+    ["hangs", { commandLine: ["rdinit=/none", "root=/dev/none", "rootwait"] }, /killed after 12 s/],
+    ["dies", { commandLine: ["rdinit=/none"] }, /kernel complained:.*Kernel panic/s],
+  ])(
+    "is started once more, and no more, when its kernel %s at boot",
+    async (_, options, message) => {
+      const before = (await readdir(logs)).length;
+      const error = await failure({ ...options, script: "exit 0", bootTimeoutSeconds: 12 });
+      expect(error.message).toMatch(message);
+      expect(error.diedAtBoot).toBe(true);
+      expect(await readdir(logs)).toHaveLength(before + 2);
+    },
+  );
 
   it("is not started again for a breakpoint that is there", async () => {
     const before = (await readdir(logs)).length;
