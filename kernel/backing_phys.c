@@ -113,7 +113,7 @@ static int daxfs_phys_map_pages(struct daxfs_backing *backing,
 		return 0;
 	if (!IS_ALIGNED(backing->phys, SZ_2M) ||
 	    !IS_ALIGNED(backing->size, SZ_2M))
-		return must ? invalfc(fc, "pages needs phys= and size= to be multiples of 2 MiB") : 0;
+		return must ? invalfc(fc, "pages needs phys= and size= in multiples of 2 MiB") : 0;
 	pagemap = daxfs_pagemap_create(backing->phys, backing->size,
 				       &backing->address);
 	if (!IS_ERR(pagemap)) {
