@@ -362,12 +362,13 @@ async function withLoop(work: string): Promise<Buffer> {
   await mkdir(join(work, "loop/outer/inner"), { recursive: true });
   const image = await readFile(await buildImage(join(work, "loop"), join(work, "tree-loop.daxfs")));
   const [outer, inner] = [4096 + 64, 4096 + 128];
+  const at = { size: 16, parentIno: 40, nlink: 44, firstChild: 48 };
   leaveOutChecksums(image);
-  expect(image.readUInt32LE(inner + 40)).toBe(2);
-  image.writeUInt32LE(3, outer + 40);
-  image.writeBigUInt64LE(64n, inner + 16);
-  image.writeUInt32LE(3, inner + 44);
-  image.writeUInt32LE(2, inner + 48);
+  expect(image.readUInt32LE(inner + at.parentIno)).toBe(2);
+  image.writeUInt32LE(3, outer + at.parentIno);
+  image.writeBigUInt64LE(64n, inner + at.size);
+  image.writeUInt32LE(3, inner + at.nlink);
+  image.writeUInt32LE(2, inner + at.firstChild);
   return image;
 }
 

@@ -83,8 +83,8 @@ const MMAP_SIZE = 2 ** 30;
 
 /**
  * The system heap of 6.12 clears a whole buffer without a break. QEMU takes 2 s for the 324 MiB of
- * this image, but a minute where programs were run from that memory before, since it drops what it
- * translated from there byte by byte as it is cleared. Twice this many seconds are a lockup.
+ * this image, but a minute where programs were run from that memory before: whatever it translated
+ * from there it must drop as that is cleared. Twice this many seconds are a lockup.
  */
 const HEAP_WATCHDOG = "watchdog_thresh=60";
 

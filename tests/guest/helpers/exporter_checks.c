@@ -66,9 +66,9 @@ static int new_buffer(enum test_exporter_kind kind)
 	if (buffer < 0)
 		die("a buffer of kind %u", kind);
 	close(device);
-	/* Not by dmabuf_fill(): that asks for access first, which one kind refuses. */
 	if (kind == TEST_EXPORTER_SHORT)
 		there -= PAGE;
+	/* Not by dmabuf_fill(): that asks for access first, which one kind refuses. */
 	memory = mmap(NULL, there, PROT_READ | PROT_WRITE, MAP_SHARED, buffer, 0);
 	if (memory == MAP_FAILED)
 		die("mmap of a buffer of kind %u", kind);

@@ -63,9 +63,9 @@ let runs = 0;
 /**
  * Boots a virtual machine, runs a script in it and returns what that reported. A script that fails
  * is a result; a guest that hangs, dies, can't load its modules or prints a kernel warning throws a
- * `GuestError`, and its console log is kept. One that dies or hangs before its /init, or that QEMU
- * makes run a breakpoint of its own, is started once more, which a line on standard error says:
- * emulated processors that write each other's code do that now and then.
+ * `GuestError`, and its console log is kept. One that dies or hangs before its /init, where nothing
+ * of the caller's ran, or that QEMU makes run a breakpoint which is not in memory, is started once
+ * more, and standard error says so: emulated processors do that now and then.
  */
 export async function runGuest(options: GuestOptions): Promise<GuestResult> {
   try {
