@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+import { LongestFirst } from "./tools/setup/longest-first.mjs";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const alias = {
@@ -10,13 +11,20 @@ const alias = {
 };
 
 const guests = {
+  include: ["tests/guest/**/*.test.ts"],
   testTimeout: 900_000,
   hookTimeout: 900_000,
-  // A guest keeps one processor busy, and takes one or two GiB of memory.
-  maxWorkers: 2,
-  // Projects of different maxWorkers can't run together.
-  sequence: { groupOrder: 1 },
 };
+
+/** `npm test` runs the guest tests on all of these kernels at once, between its other tests. */
+const roles = process.env.DAXFS_KERNELS?.split(",");
+
+function project(
+  name: string,
+  test: TestProjectInlineConfiguration["test"],
+): TestProjectInlineConfiguration {
+  return { extends: true, test: { name, ...test } };
+}
 
 // Projects, so that each can be run alone: `unit` needs Node only, `system` needs Debian's tools and
 // root, `qemu` and `guest` boot virtual machines, `guest` with the kernel that DAXFS_KERNEL names,
@@ -24,49 +32,29 @@ const guests = {
 export default defineConfig({
   resolve: { alias },
   test: {
+    // A guest keeps one processor busy, and takes one or two GiB of memory.
+    maxWorkers: Math.max(2, availableParallelism()),
+    sequence: { sequencer: LongestFirst },
     projects: [
-      {
-        extends: true,
-        test: {
-          name: "unit",
-          include: ["packages/*/test/**/*.test.ts"],
-          testTimeout: 60_000,
-          // Vitest leaves one out, which is half of two.
-          maxWorkers: availableParallelism(),
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: "system",
-          include: ["tests/system/**/*.test.ts"],
-          testTimeout: 300_000,
-          // Builds of a GiB and more among them.
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        extends: true,
-        test: { name: "qemu", include: ["tools/qemu/test/**/*.test.ts"], ...guests },
-      },
-      {
-        extends: true,
-        test: { name: "guest", include: ["tests/guest/**/*.test.ts"], ...guests },
-      },
-      {
-        extends: true,
-        test: {
-          name: "debug",
-          include: ["tests/debug/**/*.test.ts"],
-          ...guests,
-          // Everything is several times slower on that kernel.
-          testTimeout: 3_600_000,
-          hookTimeout: 3_600_000,
-          maxWorkers: 1,
-          sequence: { groupOrder: 2 },
-        },
-      },
+      project("unit", { include: ["packages/*/test/**/*.test.ts"], testTimeout: 60_000 }),
+      project("system", {
+        include: ["tests/system/**/*.test.ts"],
+        testTimeout: 300_000,
+        hookTimeout: 300_000,
+      }),
+      project("qemu", { ...guests, include: ["tools/qemu/test/**/*.test.ts"] }),
+      ...(roles ?? []).map((role) =>
+        project(`guest ${role}`, { ...guests, env: { DAXFS_KERNEL: role } }),
+      ),
+      ...(roles === undefined ? [project("guest", guests)] : []),
+      project("debug", {
+        include: ["tests/debug/**/*.test.ts"],
+        // Everything is several times slower on that kernel.
+        testTimeout: 3_600_000,
+        hookTimeout: 3_600_000,
+        maxWorkers: 1,
+        sequence: { groupOrder: 1 },
+      }),
     ],
   },
 });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// npm run bench -- kernel [--kernel 6.12] [--rounds N] [--directory DIR]
+// npm run bench -- kernel [--kernel middle] [--rounds N] [--directory DIR]
 //
 // Mounts one tree from daxfs and its peers in a virtual machine that counts instructions, and prints
 // what reading, mapping and looking up take: see bench/README.md for what that says and what not.
@@ -31,7 +31,7 @@ const WITHOUT_RATIO = new Set(["cache", "faults"]);
 const OWN = "daxfs";
 
 /** What EROFS and ext4 ask the kernel for when they are loaded, and not by a dependency. */
-const CHECKSUMS = { 6.1: ["crc32c_generic"], 6.12: ["crc32c_generic"], 7.2: [] };
+const CHECKSUMS_BEFORE_615 = ["crc32c_generic"];
 
 const PMEM_UNIT = 2 * 1024 * 1024;
 const MODULES = ["nd_e820", "nd_pmem", "erofs", "ext4", "squashfs"];
@@ -161,20 +161,21 @@ export async function main(argv) {
   const { values } = parseArgs({
     args: [...argv],
     options: {
-      kernel: { type: "string", default: "6.12" },
+      kernel: { type: "string", default: "middle" },
       rounds: { type: "string", default: "1" },
       directory: { type: "string", default: "/dev/shm" },
     },
   });
   // Built by now, which it was not when this file was loaded.
-  const { buildModule, fetchKernel, isKernelFlavour, runGuest } = await import(
+  const { buildModule, fetchKernel, isSince, kernelRole, ROLE_WORDS, runGuest } = await import(
     "../../tools/qemu/dist/index.js"
   );
-  if (!isKernelFlavour(values.kernel)) fail(`there is no kernel ${values.kernel}`);
+  const role = kernelRole(values.kernel);
+  if (role === undefined) fail(`--kernel ${values.kernel}: not one of ${ROLE_WORDS}`);
   const work = mkdtempSync(`${values.directory}/daxfs-bench-`);
   try {
     say("building the module and the images");
-    const kernel = await fetchKernel(values.kernel, cacheDirectory);
+    const kernel = await fetchKernel(role, cacheDirectory);
     const module = await buildModule(
       kernel,
       `${root}/kernel`,
@@ -191,7 +192,7 @@ export async function main(argv) {
       const result = await runGuest({
         kernel,
         modules: [module],
-        kernelModules: [...CHECKSUMS[values.kernel], ...MODULES],
+        kernelModules: [...(isSince(kernel, "6.15") ? [] : CHECKSUMS_BEFORE_615), ...MODULES],
         images: Object.entries(ADDRESSES).map(([name, physicalAddress]) => ({
           path: images[name],
           physicalAddress,

@@ -1,18 +1,7 @@
-// SPDX-License-Identifier: MIT
-// Every allocation of every operation fails once: the operation gives ENOMEM, and nothing is lost.
-import { type GuestResult, runGuest } from "@daxfs/qemu";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  helperChecks,
-  reasonToSkip,
-  removeDirectory,
-  workDirectory,
-} from "../support/environment.js";
+import { expect, it } from "vitest";
+import { describeGuest } from "../support/guest-suite.js";
 import { prepareCycles } from "../support/mount-cycles.js";
-import { buildDebugDaxfs, LEAK_FUNCTIONS, leaksOf } from "./support.js";
-
-const reason = await reasonToSkip();
-if (reason !== undefined) console.warn(`tests/debug/allocation-failures is left out: ${reason}`);
+import { DEBUG_FRAME, LEAK_FUNCTIONS, leaksOf } from "./support.js";
 
 const MEMORIES = ["a range", "a range with struct pages", "a dma-buf"] as const;
 /** Operations that are swept. Four are mounts while nothing is mounted: not of a dma-buf. */
@@ -28,27 +17,18 @@ echo N >fail_page_alloc/ignore-gfp-highmem && echo 0 >fail_page_alloc/min-order 
 cd /
 `;
 
-describe.skipIf(reason !== undefined)("an allocation that fails", () => {
-  let directory: string;
-  let result: GuestResult;
-
-  afterAll(() => removeDirectory(directory));
-
-  beforeAll(async () => {
-    directory = await workDirectory("allocation-failures");
-    const { kernel, module } = await buildDebugDaxfs();
+await describeGuest("an allocation that fails", "allocation-failures", DEBUG_FRAME, (guest) => {
+  guest.boot(async ({ directory, kernel }) => {
     const setup = await prepareCycles(directory, kernel);
     const memories = [
       { name: MEMORIES[0], words: `"${setup.first}" "${setup.none}"` },
       { name: MEMORIES[1], words: `"${setup.firstWithPages}" "${setup.none}"` },
       { name: MEMORIES[2], words: `"${setup.buffers[0]?.image}" "${setup.buffers[0]?.none}"` },
     ];
-    result = await runGuest({
-      kernel,
-      modules: [module],
+    return {
+      cpus: 2,
       images: setup.images,
       programs: setup.programs,
-      name: "allocation-failures",
       timeoutSeconds: 600,
       // KASAN of 6.1 does not notice when it gets no page table for the shadow of struct pages, and
       // the kernel falls over it later. What is mounted next to the range keeps the table there.
@@ -59,19 +39,18 @@ umount /neighbour || exit 5
 leaks leaks
 rmmod daxfs || exit 3
 `,
-    });
-    console.info(`the guest took ${Math.round(result.durationSeconds)} s`);
+    };
   });
 
   it.each(MEMORIES)("is ENOMEM for whoever met it, and no more, with %s", (name) => {
-    const checks = helperChecks(result, name);
+    const checks = guest.checks(name);
     for (const { name: operation, detail } of checks) console.info(`${operation}: ${detail}`);
     expect(checks.filter(({ passed }) => !passed)).toEqual([]);
     expect(checks).toHaveLength(CHECKS[name]);
   });
 
   it("loses no memory, and leaves a module that can be removed", () => {
-    expect(leaksOf(result, "leaks")).toBe("");
-    expect(result.exitStatus).toBe(0);
+    expect(leaksOf(guest.result, "leaks")).toBe("");
+    expect(guest.result.exitStatus).toBe(0);
   });
 });

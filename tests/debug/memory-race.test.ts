@@ -3,22 +3,13 @@
 import { randomInt } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type GuestResult, runGuest } from "@daxfs/qemu";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { BASE_NAMES, loadBase } from "../corpus/bases.js";
 import { dataDirectory } from "../corpus/corpus.js";
 import { buildMountWalk } from "../image/programs.js";
-import {
-  compileHelper,
-  helperChecks,
-  reasonToSkip,
-  removeDirectory,
-  workDirectory,
-} from "../support/environment.js";
-import { buildDebugDaxfs, LEAK_FUNCTIONS, leaksOf } from "./support.js";
-
-const reason = await reasonToSkip();
-if (reason !== undefined) console.warn(`tests/debug/memory-race is left out: ${reason}`);
+import { compileHelper } from "../support/environment.js";
+import { describeGuest } from "../support/guest-suite.js";
+import { DEBUG_FRAME, LEAK_FUNCTIONS, leaksOf } from "./support.js";
 
 /** Seconds for each image. */
 const SECONDS = 60;
@@ -42,48 +33,45 @@ cmp /tmp/before /tmp/after && [ -s /tmp/before ] && result "${name} tree" pass
 `;
 }
 
-describe.skipIf(reason !== undefined)(`memory that changes under a mount (seed ${SEED})`, () => {
-  let directory: string;
-  let result: GuestResult;
+const TITLE = `memory that changes under a mount (seed ${SEED})`;
 
-  afterAll(() => removeDirectory(directory));
-
-  beforeAll(async () => {
+await describeGuest(TITLE, "memory-race", DEBUG_FRAME, (guest) => {
+  guest.boot(async ({ directory }) => {
     console.info(`DAXFS_SEED=${SEED}`);
-    directory = await workDirectory("memory-race");
-    const { kernel, module } = await buildDebugDaxfs();
     const paths = BASE_NAMES.map((name) => join(directory, name));
     for (const [index, name] of BASE_NAMES.entries()) {
       await writeFile(paths[index]!, loadBase(name, dataDirectory()));
     }
-    result = await runGuest({
-      kernel,
-      modules: [module],
+    return {
+      cpus: 2,
       images: paths.flatMap((path) => [{ path }, { path }]),
       programs: [await compileHelper("memory_race", directory), await buildMountWalk(directory)],
-      name: "memory-race",
       timeoutSeconds: 300,
       script: `${LEAK_FUNCTIONS}
 ${BASE_NAMES.map((name, index) => raceScript(name, 2 * index)).join("\n")}
 leaks leaks
 rmmod daxfs || exit 6
 `,
-    });
+    };
   });
 
   it.each(BASE_NAMES)("brings no process to a halt, in %s", (name) => {
-    console.info(String(result.attachments[`${name} race`]));
-    const checks = helperChecks(result, `${name} race`);
+    console.info(String(guest.result.attachments[`${name} race`]));
+    const checks = guest.checks(`${name} race`);
     expect(checks.filter(({ passed }) => !passed)).toEqual([]);
     expect(checks.length).toBeGreaterThan(8);
   });
 
   it.each(BASE_NAMES)("leaves %s as it was, when the memory is right again", (name) => {
-    expect(result.records).toContainEqual({ name: `${name} tree`, status: "pass", detail: "" });
+    expect(guest.result.records).toContainEqual({
+      name: `${name} tree`,
+      status: "pass",
+      detail: "",
+    });
   });
 
   it("loses no memory, and leaves a module that can be removed", () => {
-    expect(leaksOf(result, "leaks")).toBe("");
-    expect(result.exitStatus).toBe(0);
+    expect(leaksOf(guest.result, "leaks")).toBe("");
+    expect(guest.result.exitStatus).toBe(0);
   });
 });

@@ -2,8 +2,15 @@
 /** What the tests on the debug kernel have in common. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildModule, fetchDebugKernel, type GuestResult, type Kernel } from "@daxfs/qemu";
+import {
+  buildModule,
+  fetchDebugKernel,
+  type GuestResult,
+  type Kernel,
+  runGuest,
+} from "@daxfs/qemu";
 import { CACHE, type Daxfs, guestValue } from "../support/environment.js";
+import type { GuestSuiteOptions } from "../support/guest-suite.js";
 
 /** Builds the debug kernel, once, and the module (or that of DAXFS_MODULE_SOURCE) for it. */
 export async function buildDebugDaxfs(): Promise<Daxfs> {
@@ -11,6 +18,9 @@ export async function buildDebugDaxfs(): Promise<Daxfs> {
   const source = process.env.DAXFS_MODULE_SOURCE ?? repositoryPath("kernel");
   return { kernel, module: await buildModule(kernel, source, modulesOf(kernel)) };
 }
+
+/** For `describeGuest`: guests with the debug kernel and the images in reserved memory. */
+export const DEBUG_FRAME: GuestSuiteOptions = { build: buildDebugDaxfs, run: runGuest };
 
 /** Builds the module in a directory of tests/debug. */
 export function buildTestModule(kernel: Kernel, name: string): Promise<string> {

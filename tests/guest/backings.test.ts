@@ -7,24 +7,20 @@ import {
   cachedModule,
   type GuestResult,
   isDmaBuf,
+  isSince,
   reasonUnavailable,
   runGuest,
   sharedLibraries,
 } from "@daxfs/qemu";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import {
-  buildDaxfs,
   buildImage,
   compileHelper,
   fetchKernelUnderTest,
-  guestValue,
   type HelperCheck,
-  helperChecks,
   hostScript,
-  reasonToSkip,
-  removeDirectory,
-  workDirectory,
 } from "../support/environment.js";
+import { describeGuest } from "../support/guest-suite.js";
 
 /**
  * Page faults that touching 64 MiB may take: 32 with 2 MiB mappings, 256 with small pages and what
@@ -32,13 +28,10 @@ import {
  */
 const MOST_FAULTS = { huge: 40, small: 300 };
 
-const reason = await reasonToSkip();
-if (reason !== undefined) console.warn(`tests/guest/backings is left out: ${reason}`);
-
 // Here already, for the names of the tests.
 const kernelUnderTest = await fetchKernelUnderTest();
 /** Since 6.15 exporters that move their buffers don't while the kernel has one mapped. */
-const MOVABLE = kernelUnderTest.flavour === "7.2" ? "pinned" : "movable";
+const MOVABLE = isSince(kernelUnderTest, "6.15") ? "pinned" : "movable";
 const backings = await Promise.all(
   BACKINGS.map(async (backing) => ({
     backing,
@@ -118,16 +111,13 @@ rmmod daxfs || exit 3
 `;
 }
 
-describe.skipIf(reason !== undefined)("an image in every kind of memory", () => {
-  let directory: string;
-  let result: GuestResult;
+const FRAME = { run: runGuest };
+
+await describeGuest("an image in every kind of memory", "backings", FRAME, (guest) => {
   let sums: string;
   let names: string;
 
-  afterAll(() => removeDirectory(directory));
-
-  beforeAll(async () => {
-    directory = await workDirectory("backings");
+  guest.boot(async ({ directory, kernel }) => {
     const helpers = await Promise.all(
       ["backing_checks", "dmabuf_checks", "exporter_checks"].map((name) =>
         compileHelper(name, directory),
@@ -146,23 +136,19 @@ describe.skipIf(reason !== undefined)("an image in every kind of memory", () => 
     await hostScript('mkdir "$1"; cp "$2/odd" "$1"', little, tree);
     const small = await buildImage(little, join(directory, "little.daxfs"));
 
-    const { kernel, module } = await buildDaxfs();
     const exporter = await cachedModule(kernel, join(import.meta.dirname, "exporter"));
-    result = await runGuest({
-      kernel,
-      modules: [module],
+    return {
       images: [
         ...present.map((backing) => ({ path: image, backing })),
         { path: small, backing: "reserved" },
       ],
       programs: helpers,
       files: [{ guestPath: "/vm/modules/test_exporter.ko", hostPath: exporter }],
-      name: "backings",
       timeoutSeconds: 700,
       script: guestScript(present.length),
-    });
-    console.info(`the guest took ${Math.round(result.durationSeconds)} s\n${table(result)}`);
+    };
   });
+  beforeAll(() => console.info(table(guest.result)));
 
   for (const { backing, missing } of backings) {
     if (missing !== undefined) {
@@ -171,42 +157,40 @@ describe.skipIf(reason !== undefined)("an image in every kind of memory", () => 
     }
     describe(backing, () => {
       it("is mounted", () => {
-        expect(guestValue(result, `${backing} mount`)).toBe("0 ");
-        expect(guestValue(result, "mounts")).toMatch(
-          new RegExp(`^none /mnt/${backing} daxfs ro,`, "m"),
-        );
+        expect(guest.value(`${backing} mount`)).toBe("0 ");
+        expect(guest.value("mounts")).toMatch(new RegExp(`^none /mnt/${backing} daxfs ro,`, "m"));
       });
 
       it("has the tree, byte for byte", () => {
-        expect(guestValue(result, `${backing} names`)).toBe(names);
-        expect(result.attachments[`${backing} sums`]?.toString().trimEnd()).toBe(sums);
+        expect(guest.value(`${backing} names`)).toBe(names);
+        expect(guest.result.attachments[`${backing} sums`]?.toString().trimEnd()).toBe(sums);
         expect(sums.split("\n").length).toBeGreaterThan(50);
       });
 
       it("runs a static and a dynamic program", () => {
         const root = "uid=0 euid=0 gid=0 egid=0 caps=000001ffffffffff";
-        expect(guestValue(result, `${backing} static`)).toBe(`${root} one two`);
-        expect(guestValue(result, `${backing} dynamic`)).toBe(`${root} three`);
+        expect(guest.value(`${backing} static`)).toBe(`${root} one two`);
+        expect(guest.value(`${backing} dynamic`)).toBe(`${root} three`);
       });
 
       it("is read and mapped, with few faults and no page cache", () => {
-        const checks = helperChecks(result, `${backing} use`);
+        const checks = guest.checks(`${backing} use`);
         expect(failures(checks)).toEqual([]);
         expect(checks).toHaveLength(16);
       });
 
       it("outlives its unmount in what is open and mapped, and no longer", () => {
-        const checks = helperChecks(result, `${backing} end`);
+        const checks = guest.checks(`${backing} end`);
         expect(failures(checks)).toEqual([]);
         expect(checks).toHaveLength(7);
-        const text = result.attachments[`${backing} end`]?.toString() ?? "";
+        const text = guest.result.attachments[`${backing} end`]?.toString() ?? "";
         const [, before, after] = /^dma-bufs (\d+) (\d+)$/m.exec(text) ?? [];
         expect(Number(before) - Number(after)).toBe(isDmaBuf(backing) ? 1 : 0);
       });
 
       if (!isDmaBuf(backing)) {
         it("takes few faults without struct pages, too", () => {
-          const checks = helperChecks(result, `${backing} nopages`);
+          const checks = guest.checks(`${backing} nopages`);
           expect(failures(checks)).toEqual([]);
           expect(checks).toHaveLength(4);
         });
@@ -215,7 +199,7 @@ describe.skipIf(reason !== undefined)("an image in every kind of memory", () => 
       // Where there is no dma-buf there is none that could be wrong.
       if (!isDmaBuf(backing)) return;
       it("refuses what is wrong, and lets go of every dma-buf", () => {
-        const checks = helperChecks(result, `${backing} misuse`);
+        const checks = guest.checks(`${backing} misuse`);
         expect(failures(checks)).toEqual([]);
         expect(checks.length).toBeGreaterThan(70);
       });
@@ -223,15 +207,15 @@ describe.skipIf(reason !== undefined)("an image in every kind of memory", () => 
   }
 
   it("is held as long as it is mounted, whatever its exporter does, and no longer", () => {
-    const checks = helperChecks(result, "exporter");
+    const checks = guest.checks("exporter");
     expect(failures(checks)).toEqual([]);
     expect(checks).toHaveLength(MOVABLE === "pinned" ? 47 : 37);
   });
 
   it("comes to its end, with no dma-buf and no user of the module left", () => {
-    expect(result.exitStatus).toBe(0);
-    expect(guestValue(result, "dma-bufs after")).toBe(guestValue(result, "dma-bufs before"));
-    expect(guestValue(result, "users")).toBe("0");
+    expect(guest.result.exitStatus).toBe(0);
+    expect(guest.value("dma-bufs after")).toBe(guest.value("dma-bufs before"));
+    expect(guest.value("users")).toBe("0");
   });
 });
 

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Mounts every image of the corpus in one virtual machine: the module refuses it, or fails on what
 // is broken and serves the rest, and the kernel goes on as if nothing had been.
-import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import type { GuestResult } from "@daxfs/qemu";
 import { execa } from "execa";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import { BASE_NAMES, loadBase } from "../corpus/bases.js";
 import { type CorpusRecord, dataDirectory, loadCorpus, loadRecords } from "../corpus/corpus.js";
 import type { KernelOutcome } from "../corpus/corruptions.js";
 import { compareWithExpectation } from "../corpus/expectation.js";
 import { comparable } from "../corpus/view.js";
 import { buildImageWalk, buildMountWalk } from "../image/programs.js";
-import { runDaxfsGuest } from "../support/backing.js";
-import { buildDaxfs } from "../support/environment.js";
+import { describeGuest, type Preparation, type SuiteGuestOptions } from "../support/guest-suite.js";
 
 const PAGE = 4096;
 
@@ -107,22 +104,19 @@ async function writeRegion(
 }
 
 const bases = BASE_NAMES.map((name) => ({ name, bytes: loadBase(name, dataDirectory()) }));
-let directory: string;
+let work: string;
 let imageWalk: string;
-let result: GuestResult;
 let visits: Map<string, Visit>;
 
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), "daxfs-corpus-guest-"));
+/** What the guest is prepared with: all images in one region. */
+async function prepare({ directory }: Preparation): Promise<SuiteGuestOptions> {
+  work = directory;
   imageWalk = await buildImageWalk(directory);
   const mountWalk = await buildMountWalk(directory);
-  const { kernel, module } = await buildDaxfs();
   const region = join(directory, "region");
   // The valid images come last: after all that, they have to be what they were.
   const places = await writeRegion(region, [...loadCorpus(), ...bases]);
-  result = await runDaxfsGuest({
-    kernel,
-    modules: [module],
+  return {
     images: [{ path: region }],
     programs: ["find", "ls", "getfattr"],
     files: [
@@ -130,15 +124,12 @@ beforeAll(async () => {
       { guestPath: "/data/mount_walk", hostPath: mountWalk, mode: 0o755 },
     ],
     script: SCRIPT,
-    name: "corpus",
     timeoutSeconds: 840,
-  });
-  visits = parseReport(gunzipSync(result.attachments.report!).toString("latin1"));
-});
-afterAll(() => rm(directory, { recursive: true, force: true }));
+  };
+}
 
 async function walkInUserSpace(bytes: Uint8Array): Promise<string[]> {
-  const path = join(directory, "image");
+  const path = join(work, "image");
   await writeFile(path, bytes);
   const { stdout } = await execa(imageWalk, [path], { maxBuffer: 64 * 1024 * 1024 });
   return stdout.split("\n").filter((line) => line !== "");
@@ -172,10 +163,15 @@ function checkRefusal(outcome: Extract<KernelOutcome, { mount: "refused" }>, vis
   );
 }
 
-describe("the corpus in a virtual machine", () => {
+const FRAME = { needsRoot: false };
+
+await describeGuest("the corpus in a virtual machine", "corpus", FRAME, (guest) => {
   let images: Map<string, Uint8Array>;
 
+  guest.boot(prepare);
   beforeAll(() => {
+    const report = guest.result.attachments.report!;
+    visits = parseReport(gunzipSync(report).toString("latin1"));
     images = new Map([...loadCorpus()].map((image) => [image.name, image.bytes] as const));
   });
 
@@ -208,15 +204,15 @@ describe("the corpus in a virtual machine", () => {
   );
 
   it("fails again when a directory is read again behind a broken entry", () => {
-    expect(result.values.twice?.split("\n")).toEqual(["EUCLEAN", "EUCLEAN"]);
+    expect(guest.result.values.twice?.split("\n")).toEqual(["EUCLEAN", "EUCLEAN"]);
   });
 
   it("leaves a module that can be removed, and nothing to complain about", () => {
-    expect(result.exitStatus).toBe(0);
-    expect(result.records.map(({ name, status }) => `${name}: ${status}`)).toEqual([
+    expect(guest.result.exitStatus).toBe(0);
+    expect(guest.result.records.map(({ name, status }) => `${name}: ${status}`)).toEqual([
       "the module can be removed: pass",
     ]);
-    const errors = result.kernelMessages.filter((line) => /daxfs/.test(line));
+    const errors = guest.result.kernelMessages.filter((line) => /daxfs/.test(line));
     expect(errors.length).toBeGreaterThan(0);
   });
 });

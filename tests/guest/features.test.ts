@@ -3,23 +3,10 @@
 // tracepoints, lockdown.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type GuestResult, runGuest } from "@daxfs/qemu";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  buildDaxfs,
-  buildImage,
-  compileHelper,
-  guestValue,
-  type HelperCheck,
-  helperChecks,
-  hostScript,
-  reasonToSkip,
-  removeDirectory,
-  workDirectory,
-} from "../support/environment.js";
-
-const reason = await reasonToSkip();
-if (reason !== undefined) console.warn(`tests/guest/features is left out: ${reason}`);
+import { isSince, runGuest } from "@daxfs/qemu";
+import { expect, it } from "vitest";
+import { buildImage, compileHelper, type HelperCheck, hostScript } from "../support/environment.js";
+import { describeGuest } from "../support/guest-suite.js";
 
 const SIZE = 64 * 1024 * 1024;
 /**
@@ -50,9 +37,9 @@ const RDMA = {
  * that its page belongs to, which no page here tells: equal contents share theirs.
  */
 const PROCESSES = {
-  default: { dump61: "asked", futex: "EFAULT" },
-  nopages: { dump61: "always", futex: "EEXIST" },
-  pages: { dump61: "always", futex: "EFAULT" },
+  default: { dumpMarked: "asked", futex: "EFAULT" },
+  nopages: { dumpMarked: "always", futex: "EEXIST" },
+  pages: { dumpMarked: "always", futex: "EFAULT" },
 };
 
 /** A device for RDMA made of software, and the checksum that it asks for by name up to 6.15. */
@@ -85,9 +72,8 @@ const REFUSALS: Readonly<Record<string, { options: string; message: RegExp }>> =
   },
 };
 
-function script(flavour: string): string {
-  const dump = (mode: keyof typeof PROCESSES) =>
-    flavour === "6.1" ? PROCESSES[mode].dump61 : "always";
+function script(daxMark: boolean): string {
+  const dump = (mode: keyof typeof PROCESSES) => (daxMark ? PROCESSES[mode].dumpMarked : "always");
   const refusals = Object.entries(REFUSALS)
     .filter(([name]) => name !== "pages that another mount has")
     .map(([name, { options }]) => `refused "${name}" "${options}"`)
@@ -188,17 +174,11 @@ exit 0
 `;
 }
 
-describe.skipIf(reason !== undefined)("a mount", () => {
-  let directory: string;
-  let result: GuestResult;
-  let flavour: string;
-  const value = (name: string) => guestValue(result, name);
-  const failed = (name: string) => helperChecks(result, name).filter(({ passed }) => !passed);
+await describeGuest("a mount", "features", { run: runGuest }, (guest) => {
+  let before62: boolean;
+  const { value, failures: failed } = guest;
 
-  afterAll(() => removeDirectory(directory));
-
-  beforeAll(async () => {
-    directory = await workDirectory("features");
+  guest.boot(async ({ directory, kernel }) => {
     const tree = join(directory, "tree");
     await mkdir(join(tree, "directory"), { recursive: true });
     const pattern = await compileHelper("pattern", directory);
@@ -223,26 +203,26 @@ describe.skipIf(reason !== undefined)("a mount", () => {
     await hostScript('echo small >"$1/a"; truncate -s 8M "$1/zeros"', odd);
     const unaligned = await buildImage(odd, join(directory, "odd.daxfs"), ["--align", "4k"]);
 
-    const { kernel, module } = await buildDaxfs();
-    ({ flavour } = kernel);
-    const pages = flavour === "6.1" ? MOST_COUNTED : MOST_HUGE;
-    result = await runGuest({
-      kernel,
-      modules: [module],
-      kernelModules: ["brd", "ib_uverbs", ...RXE[flavour === "7.2" ? "since615" : "before615"]],
+    before62 = !isSince(kernel, "6.2");
+    // Up to there, huge mappings take the kernel's DAX mark on the inode.
+    const daxMark = !isSince(kernel, "6.12");
+    const pages = daxMark ? MOST_COUNTED : MOST_HUGE;
+    return {
+      kernelModules: [
+        ...["brd", "ib_uverbs"],
+        ...RXE[isSince(kernel, "6.15") ? "since615" : "before615"],
+      ],
       images: [
         ...[image, broken, unaligned, loop].map((path) => ({ path })),
         { path: loop, backing: "ivshmem" },
       ],
       programs: [helper, ...others],
-      name: "features",
-      script: `set -- ${MOST_HUGE} ${pages}\n${script(flavour)}`,
-    });
-    console.info(`the guest took ${Math.round(result.durationSeconds)} s`);
+      script: `set -- ${MOST_HUGE} ${pages}\n${script(daxMark)}`,
+    };
   });
 
   it("comes to its end", () => {
-    expect(result.exitStatus).toBe(0);
+    expect(guest.result.exitStatus).toBe(0);
   });
 
   it.each(Object.entries(REFUSALS))("is refused for %s", (name, { message }) => {
@@ -297,21 +277,21 @@ describe.skipIf(reason !== undefined)("a mount", () => {
 
   it.each(["default", "nopages", "pages"])("gives mappings what %s promises", (mode) => {
     expect(failed(`pages ${mode}`)).toEqual([]);
-    console.info(faultCounts(mode, helperChecks(result, `pages ${mode}`)));
+    console.info(faultCounts(mode, guest.checks(`pages ${mode}`)));
   });
 
   it.each(Object.entries(RDMA))("registers mappings for RDMA as %s promises", (mode, results) => {
-    expect(value(`RDMA ${mode}`)).toBe(flavour === "6.1" ? results.before62 : results.since62);
+    expect(value(`RDMA ${mode}`)).toBe(before62 ? results.before62 : results.since62);
   });
 
   it.each(Object.keys(PROCESSES))("dumps core and waits for futexes as %s promises", (mode) => {
     expect(failed(`processes ${mode}`)).toEqual([]);
-    expect(helperChecks(result, `processes ${mode}`)).toHaveLength(7);
+    expect(guest.checks(`processes ${mode}`)).toHaveLength(7);
   });
 
   it("maps small pages beside huge ones without a touch on the image", () => {
     expect(failed("edge")).toEqual([]);
-    expect(helperChecks(result, "edge").length).toBeGreaterThan(18);
+    expect(guest.checks("edge").length).toBeGreaterThan(18);
   });
 
   it("says whether it has struct pages", () => {

@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: MIT
 // A thousand mounts and unmounts by four processes, and as many that are refused: nothing stays.
-import { type GuestResult, runGuest } from "@daxfs/qemu";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  buildDaxfs,
-  guestValue,
-  type HelperCheck,
-  reasonToSkip,
-  removeDirectory,
-  workDirectory,
-} from "../support/environment.js";
+import { runGuest } from "@daxfs/qemu";
+import { beforeAll, expect, it } from "vitest";
+import type { HelperCheck } from "../support/environment.js";
+import { describeGuest } from "../support/guest-suite.js";
 import { cycleChecks, cyclesScript, prepareCycles } from "../support/mount-cycles.js";
-
-const reason = await reasonToSkip();
-if (reason !== undefined) console.warn(`tests/guest/lifetime is left out: ${reason}`);
 
 const SCRIPT = `
 mappings() { grep -c memremap /proc/vmallocinfo; }
@@ -24,28 +15,21 @@ value "module users" "$(cat /sys/module/daxfs/refcnt)"
 rmmod daxfs || exit 1
 `;
 
-describe.skipIf(reason !== undefined)("a thousand mounts", () => {
-  let directory: string;
-  let result: GuestResult;
+await describeGuest("a thousand mounts", "lifetime", { run: runGuest }, (guest) => {
   let checks: HelperCheck[];
   let complaints: string[];
 
-  afterAll(() => removeDirectory(directory));
-
-  beforeAll(async () => {
-    directory = await workDirectory("lifetime");
-    const { kernel, module } = await buildDaxfs();
+  guest.boot(async ({ directory, kernel }) => {
     const setup = await prepareCycles(directory, kernel);
-    result = await runGuest({
-      kernel,
-      modules: [module],
+    return {
+      cpus: 2,
       images: setup.images,
       programs: setup.programs,
-      name: "lifetime",
       script: SCRIPT.replace("CYCLES", cyclesScript(setup, "cycles", 250)),
-    });
-    console.info(`the guest took ${Math.round(result.durationSeconds)} s`);
-    ({ checks, complaints } = cycleChecks(result, "cycles"));
+    };
+  });
+  beforeAll(() => {
+    ({ checks, complaints } = cycleChecks(guest.result, "cycles"));
   });
 
   it("come and go while others come and go, lazily or not, over every kind of memory", () => {
@@ -55,8 +39,8 @@ describe.skipIf(reason !== undefined)("a thousand mounts", () => {
   });
 
   it("leave no mapping of the kernel and a module that can be removed", () => {
-    expect(guestValue(result, "mappings after")).toBe(guestValue(result, "mappings before"));
-    expect(guestValue(result, "module users")).toBe("0");
-    expect(result.exitStatus).toBe(0);
+    expect(guest.value("mappings after")).toBe(guest.value("mappings before"));
+    expect(guest.value("module users")).toBe("0");
+    expect(guest.result.exitStatus).toBe(0);
   });
 });

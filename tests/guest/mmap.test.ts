@@ -2,24 +2,11 @@
 // Mappings of files: content, copies on write, ends, faults, threads, and the end of the mount.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { GuestResult } from "@daxfs/qemu";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { MOUNTED_BY_ADDRESS, runDaxfsGuest } from "../support/backing.js";
-import {
-  buildDaxfs,
-  buildImage,
-  compileHelper,
-  guestValue,
-  type HelperCheck,
-  helperChecks,
-  hostScript,
-  reasonToSkip,
-  removeDirectory,
-  workDirectory,
-} from "../support/environment.js";
-
-const reason = await reasonToSkip();
-if (reason !== undefined) console.warn(`tests/guest/mmap is left out: ${reason}`);
+import { isSince } from "@daxfs/qemu";
+import { beforeAll, expect, it } from "vitest";
+import { MOUNTED_BY_ADDRESS } from "../support/backing.js";
+import { buildImage, compileHelper, type HelperCheck, hostScript } from "../support/environment.js";
+import { describeGuest } from "../support/guest-suite.js";
 
 /** Around the page, what a fault maps at once, and the huge page. */
 const SIZES = [
@@ -38,24 +25,17 @@ const NO_GROWTH_IN_PLACE = ["shared", "private"].map(
   (kind) => `mremap grows a ${kind} mapping in its place: ENOMEM, expected 0`,
 );
 
-let result: GuestResult;
-let checks: HelperCheck[];
-let digests: Map<number, string>;
-/** What fails because of the kernel. */
-let differences: string[];
+await describeGuest("a mapping", "mmap", {}, (guest) => {
+  const digests = new Map<number, string>();
+  let checks: HelperCheck[];
+  /** What fails because of the kernel. */
+  let differences: string[];
 
-describe.skipIf(reason !== undefined)("a mapping", () => {
-  let directory: string;
-
-  afterAll(() => removeDirectory(directory));
-
-  beforeAll(async () => {
-    directory = await workDirectory("mmap");
+  guest.boot(async ({ directory, kernel }) => {
     const tree = join(directory, "tree");
     await mkdir(tree);
     const pattern = await compileHelper("pattern", directory);
     const helper = await compileHelper("mmap_checks", directory);
-    digests = new Map();
     for (const size of SIZES) {
       await hostScript('"$1" "$2" >"$3/$2"', pattern, String(size), tree);
       const sum = await hostScript('sha256sum <"$1" | cut -d" " -f1', join(tree, String(size)));
@@ -65,8 +45,7 @@ describe.skipIf(reason !== undefined)("a mapping", () => {
     const image = await buildImage(tree, join(directory, "tree.daxfs"), ["--align", "4k"]);
     const aligned = await buildImage(tree, join(directory, "aligned.daxfs"));
 
-    const { kernel, module } = await buildDaxfs();
-    const mixed = kernel.flavour === "6.12" || (kernel.flavour === "7.2" && !MOUNTED_BY_ADDRESS);
+    const mixed = isSince(kernel, "6.4") && !(isSince(kernel, "6.17") && MOUNTED_BY_ADDRESS);
     differences = mixed ? NO_GROWTH_IN_PLACE : [];
     const dumps = DUMPED.flatMap((size) =>
       KINDS.map(
@@ -81,31 +60,30 @@ mmap_checks >/tmp/checks 2>&1
 attach "checks ${index}" /tmp/checks
 # It has unmounted the image at its end.
 grep -q ' /mnt ' /proc/mounts && exit 2 || :`;
-    result = await runDaxfsGuest({
-      kernel,
-      modules: [module],
+    return {
+      cpus: 2,
       images: [{ path: image }, { path: aligned }],
       programs: [helper],
-      name: "mmap",
       timeoutSeconds: 700,
       script: `
 ${onImage(0)}
 ${onImage(1)}
 rmmod daxfs || exit 3
 `,
-    });
-    console.info(`the guest took ${Math.round(result.durationSeconds)} s`);
-    checks = helperChecks(result, "checks 0");
+    };
+  });
+  beforeAll(() => {
+    checks = guest.checks("checks 0");
   });
 
   it("comes to its end, and the module can go then", () => {
-    expect(result.exitStatus).toBe(0);
+    expect(guest.result.exitStatus).toBe(0);
   });
 
   it.each(DUMPED)("of %i bytes has the bytes of the host's file", (size) => {
     const digest = digests.get(size) ?? "";
     expect(digest).toMatch(/^[0-9a-f]{64}$/);
-    const found = KINDS.map((kind) => guestValue(result, `${kind} ${size}`));
+    const found = KINDS.map((kind) => guest.value(`${kind} ${size}`));
     expect(found).toEqual(KINDS.map(() => digest));
   });
 
@@ -115,7 +93,7 @@ rmmod daxfs || exit 3
   });
 
   it("does so in an image for huge mappings, too", () => {
-    const aligned = helperChecks(result, "checks 1");
+    const aligned = guest.checks("checks 1");
     expect(failures(aligned)).toEqual(differences);
     expect(aligned.map(({ name }) => name)).toEqual(checks.map(({ name }) => name));
   });

@@ -4,24 +4,10 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { GuestResult } from "@daxfs/qemu";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { BACKING, itByAddress, MOUNTED_BY_ADDRESS, runDaxfsGuest } from "../support/backing.js";
-import {
-  buildDaxfs,
-  buildImage,
-  compileHelper,
-  guestValue,
-  type HelperCheck,
-  helperChecks,
-  hostScript,
-  reasonToSkip,
-  removeDirectory,
-  workDirectory,
-} from "../support/environment.js";
-
-const reason = await reasonToSkip();
-if (reason !== undefined) console.warn(`tests/guest/mount is left out: ${reason}`);
+import { beforeAll, expect, it } from "vitest";
+import { BACKING, itByAddress, MOUNTED_BY_ADDRESS } from "../support/backing.js";
+import { buildImage, compileHelper, type HelperCheck, hostScript } from "../support/environment.js";
+import { describeGuest } from "../support/guest-suite.js";
 
 const HELPERS = ["mount_option", "file_checks", "directory_checks", "access_checks"] as const;
 const MANY = 5000;
@@ -155,7 +141,6 @@ interface Attempt {
   dmesg: string[];
 }
 
-let result: GuestResult;
 let attempts: Map<string, Attempt>;
 let largeDigest: string;
 let entries: number;
@@ -191,13 +176,8 @@ function failed(checks: HelperCheck[]): string[] {
   return checks.filter(({ passed }) => !passed).map(({ name, detail }) => `${name}: ${detail}`);
 }
 
-describe.skipIf(reason !== undefined)("a mount", () => {
-  let directory: string;
-
-  afterAll(() => removeDirectory(directory));
-
-  beforeAll(async () => {
-    directory = await workDirectory("mount");
+await describeGuest("a mount", "mount", {}, (guest) => {
+  guest.boot(async ({ directory }) => {
     const tree = join(directory, "tree");
     await mkdir(tree);
     await compileHelper("identity", directory);
@@ -213,16 +193,13 @@ describe.skipIf(reason !== undefined)("a mount", () => {
     const noImage = join(directory, "no-image");
     await writeFile(noImage, Buffer.alloc(8192, 0x5a));
 
-    const { kernel, module } = await buildDaxfs();
     const tried = [...REFUSED, ...WORKING]
       .map(({ name, options }) => `mount_option "${name}" "${options}" /mnt >>/tmp/options`)
       .join("\n");
-    result = await runDaxfsGuest({
-      kernel,
-      modules: [module],
+    return {
+      cpus: 2,
       images: [{ path: image }, { path: noImage }],
       programs: [...helpers, "cp", "getcap", "getfattr"],
-      name: "mount",
       timeoutSeconds: 700,
       script: `
 P=$IMAGE0_PHYS S=$IMAGE0_SIZE N=$IMAGE1_PHYS
@@ -255,13 +232,14 @@ ${MOUNTED_BY_ADDRESS ? "lifetime_checks phys=$P,size=$S $S >/tmp/lifetime 2>&1; 
 insmod /vm/modules/daxfs.ko || exit 4
 mount_image 0 /mnt && umount /mnt && rmmod daxfs || exit 5
 `,
-    });
-    console.info(`the guest took ${Math.round(result.durationSeconds)} s`);
-    attempts = parseAttempts(result.attachments.options?.toString() ?? "");
+    };
+  });
+  beforeAll(() => {
+    attempts = parseAttempts(guest.result.attachments.options?.toString() ?? "");
   });
 
   it("comes to its end", () => {
-    expect(result.exitStatus).toBe(0);
+    expect(guest.result.exitStatus).toBe(0);
   });
 
   itByAddress("was tried with all options", () => {
@@ -287,48 +265,48 @@ mount_image 0 /mnt && umount /mnt && rmmod daxfs || exit 5
   });
 
   it("leaves nothing behind when it is refused", () => {
-    expect(guestValue(result, "mappings after")).toBe(guestValue(result, "mappings before"));
-    expect(guestValue(result, "users")).toBe("0");
+    expect(guest.value("mappings after")).toBe(guest.value("mappings before"));
+    expect(guest.value("users")).toBe("0");
   });
 
   it("can't be written, and serves every way of reading", () => {
-    const checks = helperChecks(result, "files");
+    const checks = guest.checks("files");
     expect(failed(checks)).toEqual([]);
     expect(checks.length).toBeGreaterThan(90);
   });
 
   it("reads and copies a large file right", () => {
-    expect(guestValue(result, "digest")).toBe(largeDigest);
-    expect(guestValue(result, "copied")).toBe(largeDigest);
-    expect(guestValue(result, "sparse")).toBe("0");
+    expect(guest.value("digest")).toBe(largeDigest);
+    expect(guest.value("copied")).toBe(largeDigest);
+    expect(guest.value("sparse")).toBe("0");
   });
 
   it("lists and looks up, also a large directory, also while caches are dropped", () => {
-    const checks = helperChecks(result, "directories");
+    const checks = guest.checks("directories");
     expect(failed(checks)).toEqual([]);
     expect(checks.length).toBeGreaterThan(30);
   });
 
   it("enforces permissions and ACLs, and shows capabilities", () => {
-    const checks = helperChecks(result, "access");
+    const checks = guest.checks("access");
     expect(failed(checks)).toEqual([]);
     expect(checks.length).toBeGreaterThan(30);
     expect(hostCapabilities).toContain("cap_net_raw");
-    expect(guestValue(result, "capabilities")).toBe(hostCapabilities);
+    expect(guest.value("capabilities")).toBe(hostCapabilities);
   });
 
   itByAddress("lives as long as it is used, and not longer", () => {
-    const checks = helperChecks(result, "lifetime");
+    const checks = guest.checks("lifetime");
     expect(failed(checks)).toEqual([]);
     expect(checks.length).toBeGreaterThan(50);
   });
 
   it("keeps the module", () => {
-    expect(guestValue(result, "rmmod while mounted")).toBe("1");
+    expect(guest.value("rmmod while mounted")).toBe("1");
   });
 
   itByAddress("counts its files for statfs", () => {
-    const text = result.attachments.lifetime?.toString() ?? "";
+    const text = guest.result.attachments.lifetime?.toString() ?? "";
     expect(/^files (\d+)$/m.exec(text)?.[1]).toBe(String(entries));
   });
 });

@@ -2,27 +2,13 @@
 // overlayfs over daxfs: what merges to what, copies, inode numbers and file handles, containers.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { GuestResult } from "@daxfs/qemu";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runDaxfsGuest } from "../support/backing.js";
+import { isSince } from "@daxfs/qemu";
+import { expect, it } from "vitest";
 import { DECORATION, decorate } from "../support/decoration.js";
-import {
-  buildDaxfs,
-  buildImage,
-  compileHelper,
-  guestValue,
-  type HelperCheck,
-  helperChecks,
-  hostScript,
-  reasonToSkip,
-  removeDirectory,
-  workDirectory,
-} from "../support/environment.js";
+import { buildImage, compileHelper, type HelperCheck, hostScript } from "../support/environment.js";
+import { describeGuest } from "../support/guest-suite.js";
 import { compareInGuest, comparison, hostManifest, manifestSetup } from "../support/manifest.js";
 import { EXPECTED_MERGE, MAKE_BASE, MAKE_MIDDLE, MAKE_TOP } from "../support/overlay-layers.js";
-
-const reason = await reasonToSkip();
-if (reason !== undefined) console.warn(`tests/guest/overlay is left out: ${reason}`);
 
 const HELPERS = [
   "handle_checks",
@@ -290,14 +276,8 @@ umount /disk /lower/base /lower/middle /lower/top || exit 90
 rmmod overlay && rmmod daxfs || exit 91
 `;
 
-describe.skipIf(reason !== undefined)("overlayfs over images in memory", () => {
-  let directory: string;
-  let result: GuestResult;
-
-  afterAll(() => removeDirectory(directory));
-
-  beforeAll(async () => {
-    directory = await workDirectory("overlay");
+await describeGuest("overlayfs over images in memory", "overlay", {}, (guest) => {
+  guest.boot(async ({ directory, kernel }) => {
     const programs = join(directory, "programs");
     await mkdir(programs);
     await compileHelper("identity", programs);
@@ -322,21 +302,18 @@ describe.skipIf(reason !== undefined)("overlayfs over images in memory", () => {
       [base, middle, top].map((tree) => buildImage(tree, `${tree}.daxfs`)),
     );
 
-    const { kernel, module } = await buildDaxfs();
-    result = await runDaxfsGuest({
-      kernel,
-      modules: [module],
+    return {
+      cpus: 2,
       // Until Linux 6.14, ext4 asks for a checksum's module by a name that nobody resolves here.
       kernelModules: [
         "overlay",
         "loop",
-        ...(kernel.flavour === "7.2" ? [] : ["crc32c_generic"]),
+        ...(isSince(kernel, "6.15") ? [] : ["crc32c_generic"]),
         "ext4",
       ],
       images: images.map((path) => ({ path })),
       programs: [...new Set([...helpers, ...manifestPrograms, ...PROGRAMS])],
       files,
-      name: "overlay",
       timeoutSeconds: 600,
       script: [
         PREPARE,
@@ -351,35 +328,34 @@ describe.skipIf(reason !== undefined)("overlayfs over images in memory", () => {
         USER_NAMESPACE,
         END,
       ].join("\n"),
-    });
-    console.info(`the guest took ${Math.round(result.durationSeconds)} s`);
+    };
   });
 
   it("comes to its end", () => {
-    expect(result.exitStatus).toBe(0);
+    expect(guest.result.exitStatus).toBe(0);
   });
 
   it("merges three images as their layers say, without an upper layer", () => {
-    const { difference, errors, status, lines } = comparison(result, "merged");
+    const { difference, errors, status, lines } = comparison(guest.result, "merged");
     expect(errors).toBe("");
     expect(difference).toEqual([]);
     expect(status).toBe(0);
     expect(lines).toBeGreaterThan(1000);
-    expect(guestValue(result, "writing without an upper layer")).toBe("1");
+    expect(guest.value("writing without an upper layer")).toBe("1");
   });
 
   it.each(VARIANTS)("is changed through an overlay, which keeps it: $name", ({ name }) => {
-    expect(failed(helperChecks(result, `${name} change`))).toEqual([]);
-    expect(failed(helperChecks(result, `${name} again`))).toEqual([]);
+    expect(failed(guest.checks(`${name} change`))).toEqual([]);
+    expect(failed(guest.checks(`${name} again`))).toEqual([]);
   });
 
   it("is changed through a volatile overlay, which can't be mounted again", () => {
-    expect(failed(helperChecks(result, "volatile change"))).toEqual([]);
-    expect(guestValue(result, "volatile again")).not.toBe("0");
+    expect(failed(guest.checks("volatile change"))).toEqual([]);
+    expect(guest.value("volatile again")).not.toBe("0");
   });
 
   it("has all the features asked for: overlayfs falls back to nothing less", () => {
-    const messages = result.kernelMessages
+    const messages = guest.result.kernelMessages
       .filter((line) => line.includes("overlayfs:"))
       .filter((line) => !/"xino" feature enabled using \d+ upper inode bits/.test(line));
     // What wrong handles and the mounting of a volatile overlay again are refused with.
@@ -391,70 +367,66 @@ describe.skipIf(reason !== undefined)("overlayfs over images in memory", () => {
   it.each(["save", "open", "again", "hostile", "foreign"])(
     "has file handles of its own: %s",
     (step) => {
-      expect(failed(helperChecks(result, `daxfs handles ${step}`))).toEqual([]);
+      expect(failed(guest.checks(`daxfs handles ${step}`))).toEqual([]);
     },
   );
 
   it.each(["save", "open", "copied", "again", "hostile"])(
     "has file handles through an overlay: %s",
     (step) => {
-      expect(failed(helperChecks(result, `overlay handles ${step}`))).toEqual([]);
+      expect(failed(guest.checks(`overlay handles ${step}`))).toEqual([]);
     },
   );
 
   it("is the same after everything was copied up", () => {
-    const { difference, errors, status } = comparison(result, "copied");
-    expect(guestValue(result, "copied before")).toBe("0");
-    expect(guestValue(result, "copying up")).toBe("0");
-    expect(guestValue(result, "copied after")).toBe(guestValue(result, "to be copied"));
+    const { difference, errors, status } = comparison(guest.result, "copied");
+    expect(guest.value("copied before")).toBe("0");
+    expect(guest.value("copying up")).toBe("0");
+    expect(guest.value("copied after")).toBe(guest.value("to be copied"));
     expect(errors).toBe("");
     expect(difference).toEqual([]);
     expect(status).toBe(0);
   });
 
   it("keeps every inode number, copied up and mounted anew", () => {
-    expect(guestValue(result, "numbers after copying up")).toBe("0");
-    expect(guestValue(result, "numbers after mounting anew")).toBe("0");
+    expect(guest.value("numbers after copying up")).toBe("0");
+    expect(guest.value("numbers after mounting anew")).toBe("0");
   });
 
   it(`serves ${CONTAINERS} containers at once`, () => {
-    expect(guestValue(result, "containers that are wrong")).toBe("0");
+    expect(guest.value("containers that are wrong")).toBe("0");
   });
 
   it("takes no page cache, read directly or through an overlay", () => {
-    expect(failed(helperChecks(result, "daxfs page cache"))).toEqual([]);
-    expect(failed(helperChecks(result, "overlay page cache"))).toEqual([]);
-    expect(Number(guestValue(result, `KiB cached by ${CONTAINERS} readers`))).toBeLessThan(1024);
+    expect(failed(guest.checks("daxfs page cache"))).toEqual([]);
+    expect(failed(guest.checks("overlay page cache"))).toEqual([]);
+    expect(Number(guest.value(`KiB cached by ${CONTAINERS} readers`))).toBeLessThan(1024);
   });
 
   it("can be mounted with other owners", () => {
-    expect(guestValue(result, "idmapped mount")).toBe("0");
-    expect(guestValue(result, "idmapped owners")).toBe("0");
-    expect(guestValue(result, "private file, its owner")).toBe("of root");
-    expect(guestValue(result, "private file, somebody")).toMatch(/Permission denied/);
-    const acl = guestValue(result, "acl");
+    expect(guest.value("idmapped mount")).toBe("0");
+    expect(guest.value("idmapped owners")).toBe("0");
+    expect(guest.value("private file, its owner")).toBe("of root");
+    expect(guest.value("private file, somebody")).toMatch(/Permission denied/);
+    const acl = guest.value("acl");
     expect(acl).toMatch(/^user:1000:r--$/m);
-    expect(guestValue(result, "idmapped acl")).toBe(shiftedAcl(acl));
+    expect(guest.value("idmapped acl")).toBe(shiftedAcl(acl));
   });
 
   it("can be a lower layer with other owners", () => {
-    expect(guestValue(result, "overlay of idmapped owners")).toBe("0");
-    expect(guestValue(result, "idmapped owner, copied up")).toBe(`${SHIFT}:${SHIFT}`);
-    expect(guestValue(result, "idmapped acl, copied up")).toBe(
-      shiftedAcl(guestValue(result, "acl")),
-    );
+    expect(guest.value("overlay of idmapped owners")).toBe("0");
+    expect(guest.value("idmapped owner, copied up")).toBe(`${SHIFT}:${SHIFT}`);
+    expect(guest.value("idmapped acl, copied up")).toBe(shiftedAcl(guest.value("acl")));
   });
 
   it("can be the lower layer of a container in a user namespace", () => {
-    expect(guestValue(result, "in a user namespace")).toBe("0:0\nstatus 0");
-    expect(failed(helperChecks(result, "container change"))).toEqual([]);
-    expect(guestValue(result, "owner of what a container wrote")).toBe(
-      `${SHIFT + 12}:${SHIFT + 34}`,
-    );
+    expect(guest.value("in a user namespace")).toBe("0:0\nstatus 0");
+    expect(failed(guest.checks("container change"))).toEqual([]);
+    expect(guest.value("owner of what a container wrote")).toBe(`${SHIFT + 12}:${SHIFT + 34}`);
   });
 
   it("has whiteouts and user.overlay attributes that hold in a user namespace", () => {
-    expect(guestValue(result, "lowers in a user namespace")).toBe(
+    expect(guest.value("lowers in a user namespace")).toBe(
       // trusted.overlay.opaque counts for nothing there.
       "new\ndeep\nnew\nold\nbase\nstatus 0",
     );

@@ -2,25 +2,10 @@
 // Whatever reads a whole Debian system, in whatever way, leaves not one page in the page cache.
 import { stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
-import type { GuestResult } from "@daxfs/qemu";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runDaxfsGuest } from "../support/backing.js";
-import {
-  buildDaxfs,
-  buildImage,
-  CACHE,
-  compileHelper,
-  guestValue,
-  helperChecks,
-  hostScript,
-  reasonToSkip,
-  removeDirectory,
-  workDirectory,
-} from "../support/environment.js";
+import { expect, it } from "vitest";
+import { buildImage, CACHE, compileHelper, hostScript } from "../support/environment.js";
+import { describeGuest } from "../support/guest-suite.js";
 import { debianRootfs } from "../support/rootfs.js";
-
-const reason = await reasonToSkip();
-if (reason !== undefined) console.warn(`tests/guest/page-cache is left out: ${reason}`);
 
 /** The methods of helpers/page_cache.c. */
 const METHODS = ["read", "sendfile", "mmap shared", "mmap private and written", "readahead"];
@@ -48,15 +33,10 @@ interface Reading {
   cached: number;
 }
 
-describe.skipIf(reason !== undefined)("the page cache", () => {
-  let directory: string;
-  let result: GuestResult;
+await describeGuest("the page cache", "page-cache", {}, (guest) => {
   let onHost: Reading;
 
-  afterAll(() => removeDirectory(directory));
-
-  beforeAll(async () => {
-    directory = await workDirectory("page-cache");
+  guest.boot(async ({ directory }) => {
     const tree = join(directory, "tree");
     await hostScript('cp -a "$1" "$2"', await debianRootfs(CACHE), tree);
     // Uncompressed, so that what it caches can be held against what was read.
@@ -72,14 +52,10 @@ describe.skipIf(reason !== undefined)("the page cache", () => {
     const image = await buildImage(tree, join(directory, "tree.daxfs"));
     await truncate(image, Math.ceil((await stat(image)).size / REGION) * REGION);
 
-    const { kernel, module } = await buildDaxfs();
-    result = await runDaxfsGuest({
-      kernel,
-      modules: [module],
+    return {
       kernelModules: ["loop", "squashfs"],
       images: [{ path: image }],
       programs: [helper, mincore, "vmtouch"],
-      name: "page-cache",
       timeoutSeconds: 600,
       script: `
 mount_image 0 /mnt || exit 1
@@ -109,12 +85,11 @@ mincore_checks cached /tmp/mapped >/tmp/mincore 2>&1
 attach "tmpfs: mincore" /tmp/mincore
 umount /squashfs && umount /mnt && rmmod daxfs
 `,
-    });
-    console.info(`the guest took ${Math.round(result.durationSeconds)} s`);
+    };
   });
 
   it("is left alone by a guest that comes to its end", () => {
-    expect(result.exitStatus).toBe(0);
+    expect(guest.result.exitStatus).toBe(0);
   });
 
   it("does not grow when the whole system is read, by any method", () => {
@@ -143,9 +118,8 @@ umount /squashfs && umount /mnt && rmmod daxfs
   it.each(["mincore", "nopages: mincore"])(
     "is not what %s shows: that is what the process has touched",
     (name) => {
-      const checks = helperChecks(result, name);
-      expect(checks.filter(({ passed }) => !passed)).toEqual([]);
-      expect(checks).toHaveLength(12);
+      expect(guest.failures(name)).toEqual([]);
+      expect(guest.checks(name)).toHaveLength(12);
     },
   );
 
@@ -156,7 +130,7 @@ umount /squashfs && umount /mnt && rmmod daxfs
     const seen = vmtouch("squashfs: vmtouch");
     expect(seen.resident).toBe(seen.pages);
     expect(seen.pages * 4096).toBeGreaterThanOrEqual(bytes);
-    expect(helperChecks(result, "tmpfs: mincore").filter(({ passed }) => !passed)).toEqual([]);
+    expect(guest.failures("tmpfs: mincore")).toEqual([]);
   });
 
   /** The figures of some readings, as a table. */
@@ -169,11 +143,11 @@ umount /squashfs && umount /mnt && rmmod daxfs
   }
 
   function measured(name: string): Reading {
-    return reading(guestValue(result, name));
+    return reading(guest.value(name));
   }
 
   function vmtouch(name: string): { files: number; resident: number; pages: number } {
-    const text = guestValue(result, name);
+    const text = guest.value(name);
     const [, resident, pages] = /Resident Pages: (\d+)\/(\d+)/.exec(text) ?? [];
     const [, files] = /Files: (\d+)/.exec(text) ?? [];
     if (files === undefined) throw new Error(`${name} says:\n${text}`);

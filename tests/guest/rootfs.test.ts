@@ -2,20 +2,10 @@
 // A whole Debian system, and one of everything else, are the same in the image as on the disk.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { GuestResult } from "@daxfs/qemu";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runDaxfsGuest } from "../support/backing.js";
+import { expect, it } from "vitest";
 import { DECORATION, decorate } from "../support/decoration.js";
-import {
-  buildDaxfs,
-  buildImage,
-  CACHE,
-  guestValue,
-  hostScript,
-  reasonToSkip,
-  removeDirectory,
-  workDirectory,
-} from "../support/environment.js";
+import { buildImage, CACHE, hostScript } from "../support/environment.js";
+import { describeGuest } from "../support/guest-suite.js";
 import {
   actualManifest,
   compareInGuest,
@@ -26,9 +16,6 @@ import {
   manifestSetup,
 } from "../support/manifest.js";
 import { debianRootfs } from "../support/rootfs.js";
-
-const reason = await reasonToSkip();
-if (reason !== undefined) console.warn(`tests/guest/rootfs is left out: ${reason}`);
 
 /**
  * One change of each kind to a copy of the decoration, by the lines of the manifest it must show up
@@ -91,17 +78,12 @@ while IFS= read -r -d '' path; do
 done < <(find . -depth -print0)
 `;
 
-describe.skipIf(reason !== undefined)("a Debian system in memory", () => {
-  let directory: string;
-  let result: GuestResult;
+await describeGuest("a Debian system in memory", "rootfs", {}, (guest) => {
   let manifest: string;
   let installed: number;
   let altered: { name: string; line: string }[];
 
-  afterAll(() => removeDirectory(directory));
-
-  beforeAll(async () => {
-    directory = await workDirectory("rootfs");
+  guest.boot(async ({ directory }) => {
     const rootfs = await debianRootfs(CACHE);
     const tree = join(directory, "tree");
     await hostScript('cp -a "$1" "$2"', rootfs, tree);
@@ -128,15 +110,11 @@ describe.skipIf(reason !== undefined)("a Debian system in memory", () => {
     const status = join(tree, "var/lib/dpkg/status");
     installed = Number(await hostScript('grep -c "^Status: install ok installed$" "$1"', status));
 
-    const { kernel, module } = await buildDaxfs();
     const PROGRAMS = `/mnt/${DECORATION}/programs`;
-    result = await runDaxfsGuest({
-      kernel,
-      modules: [module],
+    return {
       images: [{ path: image }, { path: changedImage }],
       programs: [...programs, "setpriv"],
       files,
-      name: "rootfs",
       timeoutSeconds: 600,
       script: `
 mkdir /changed
@@ -160,11 +138,11 @@ run capable user ${PROGRAMS}/capable
 run "not executable" /mnt/etc/debian_version
 umount /mnt && umount /changed && rmmod daxfs
 `,
-    });
+    };
   });
 
   it("is the same as on the disk, in every name, attribute and byte", () => {
-    const outcome = comparison(result, "rootfs");
+    const outcome = comparison(guest.result, "rootfs");
     console.info(`${outcome.lines} lines of manifest in ${outcome.seconds} s of the guest's time`);
     expect(outcome.errors).toBe("");
     expect(outcome.difference).toEqual([]);
@@ -198,12 +176,12 @@ umount /mnt && umount /changed && rmmod daxfs
   it("is found different where it is: one line of the manifest altered", () => {
     expect(altered.map(({ name }) => name)).toHaveLength(5);
     for (const { name, line } of altered) {
-      expect(difference(result, name)).toEqual([`-${alterLine(line)}`, `+${line}`]);
+      expect(difference(guest.result, name)).toEqual([`-${alterLine(line)}`, `+${line}`]);
     }
   });
 
   it("is found different where it is: one thing of each kind changed in the tree", () => {
-    const outcome = comparison(result, "changed");
+    const outcome = comparison(guest.result, "changed");
     expect(outcome.status).toBe(0);
     const lines = outcome.difference.map((line) => {
       const [path = "", fact = ""] = line.split("\t");
@@ -214,29 +192,29 @@ umount /mnt && umount /changed && rmmod daxfs
 
   it("runs dpkg, perl and bash", () => {
     expect(installed).toBeGreaterThan(80);
-    expect(Number(guestValue(result, "packages"))).toBe(installed);
-    expect(guestValue(result, "perl")).toBe("55 1971\nstatus 0");
-    expect(guestValue(result, "bash")).toBe("5\nstatus 0");
+    expect(Number(guest.value("packages"))).toBe(installed);
+    expect(guest.value("perl")).toBe("55 1971\nstatus 0");
+    expect(guest.value("bash")).toBe("5\nstatus 0");
   });
 
   it("runs static and dynamic programs and scripts from the mount", () => {
     const root = "uid=0 euid=0 gid=0 egid=0 caps=000001ffffffffff";
-    expect(guestValue(result, "static")).toBe(`${root} one two\nstatus 0`);
-    expect(guestValue(result, "dynamic")).toBe(`${root} three\nstatus 0`);
-    expect(guestValue(result, "dynamic in its system")).toBe(`${root} four\nstatus 0`);
-    expect(guestValue(result, "shell script")).toBe(
+    expect(guest.value("static")).toBe(`${root} one two\nstatus 0`);
+    expect(guest.value("dynamic")).toBe(`${root} three\nstatus 0`);
+    expect(guest.value("dynamic in its system")).toBe(`${root} four\nstatus 0`);
+    expect(guest.value("shell script")).toBe(
       `script /mnt/${DECORATION}/programs/shell-script five\nstatus 0`,
     );
-    expect(guestValue(result, "perl script")).toBe("perl 42 2\nstatus 0");
-    expect(guestValue(result, "not executable")).toMatch(/Permission denied\nstatus 126$/);
+    expect(guest.value("perl script")).toBe("perl 42 2\nstatus 0");
+    expect(guest.value("not executable")).toMatch(/Permission denied\nstatus 126$/);
   });
 
   it("gives a program its owner's rights and its capabilities", () => {
-    expect(guestValue(result, "setuid")).toBe(
+    expect(guest.value("setuid")).toBe(
       "uid=1000 euid=1234 gid=1000 egid=2345 caps=0000000000000000\nstatus 0",
     );
     // CAP_NET_RAW is 13, CAP_SYS_TIME 25.
-    expect(guestValue(result, "capable")).toBe(
+    expect(guest.value("capable")).toBe(
       "uid=1000 euid=1000 gid=1000 egid=1000 caps=0000000002002000\nstatus 0",
     );
   });

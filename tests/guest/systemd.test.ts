@@ -1,29 +1,27 @@
 // SPDX-License-Identifier: MIT
 // A whole Debian boots with systemd from a daxfs root under overlayfs: to its login prompts, through
 // a login on a serial line, an installation with apt, and a clean power-off.
-import { mkdtemp } from "node:fs/promises";
+import { mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DEBUG_FLAVOUR, type GuestResult, runGuest } from "@daxfs/qemu";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
-  buildDaxfs,
-  buildImage,
-  CACHE,
-  guestValue,
-  hostScript,
-  reasonToSkip,
-  removeDirectory,
-  workDirectory,
-} from "../support/environment.js";
+  DEBUG_ROLE,
+  downloadPackages,
+  type GuestOptions,
+  type GuestResult,
+  runGuest,
+  SUITES,
+} from "@daxfs/qemu";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { buildImage, CACHE, hostScript, removeDirectory } from "../support/environment.js";
+import { describeGuest } from "../support/guest-suite.js";
 import { debianRootfs } from "../support/rootfs.js";
 import { SerialSession } from "../support/serial-session.js";
 
-const reason =
-  process.env.DAXFS_KERNEL === DEBUG_FLAVOUR
+const skip =
+  process.env.DAXFS_KERNEL === DEBUG_ROLE
     ? "the debug kernel has not all that systemd takes"
-    : await reasonToSkip();
-if (reason !== undefined) console.warn(`tests/guest/systemd is left out: ${reason}`);
+    : undefined;
 
 const HOST = "daxfs-guest";
 const PASSWORD = "from memory";
@@ -99,11 +97,12 @@ echo "E $status" >/dev/ttyS1
 
 /**
  * The layer of this one machine, over the image that all share. Parameters: the directory for it,
- * the Debian tree, the texts of the checks and of the last program.
+ * the Debian tree, the texts of the checks and of the last program. There are packages in
+ * srv/repository.
  */
 const MAKE_MACHINE = `
-mkdir "$1"; cd "$1"
-mkdir -p etc/apt etc/systemd/system/getty.target.wants root srv/repository usr/lib/systemd/system-shutdown
+cd "$1"
+mkdir -p etc/apt etc/systemd/system/getty.target.wants root usr/lib/systemd/system-shutdown
 chmod 0700 root
 echo ${HOST} >etc/hostname
 printf '127.0.0.1 localhost ${HOST}\\n' >etc/hosts
@@ -123,26 +122,41 @@ printf %s "$4" >usr/lib/systemd/system-shutdown/report
 chmod 0755 usr/lib/systemd/system-shutdown/report
 
 cd srv/repository
-apt-get download ${INSTALLED.join(" ")} >/dev/null
 dpkg-scanpackages . >Packages 2>/dev/null
 echo 'deb [trusted=yes] file:/srv/repository ./' >../../etc/apt/sources.list
 `;
 
-describe.skipIf(reason !== undefined)("a Debian system that boots from memory", () => {
-  let directory: string;
-  let result: GuestResult;
-  let login: string;
-  let sockets: string;
+let login: string;
+let session: SerialSession;
+let sockets: string;
 
-  afterAll(async () => {
-    await removeDirectory(directory);
-    await removeDirectory(sockets);
-  });
+/** Runs the guest and, beside it, what somebody at its terminal does. */
+async function runDriven(options: GuestOptions): Promise<GuestResult> {
+  const guest = runGuest(options).finally(() => session.close());
+  // Where the guest ends too early, both have something to say.
+  const [ended, driven] = await Promise.allSettled([guest, drive(session)]);
+  if (ended.status === "rejected" || driven.status === "rejected") {
+    throw new Error(
+      [ended, driven]
+        .map((one) => (one.status === "rejected" ? String(one.reason) : ""))
+        .join("\n"),
+    );
+  }
+  login = driven.value;
+  return ended.value;
+}
 
-  beforeAll(async () => {
-    directory = await workDirectory("systemd");
+const FRAME = { skip, run: runDriven };
+
+await describeGuest("a Debian system that boots from memory", "systemd", FRAME, (guest) => {
+  afterAll(() => removeDirectory(sockets));
+
+  guest.boot(async ({ directory, kernel }) => {
     const debian = await debianRootfs(CACHE, { packages: SYSTEM });
     const machine = join(directory, "machine");
+    const repository = join(machine, "srv/repository");
+    await mkdir(repository, { recursive: true });
+    await downloadPackages(INSTALLED, SUITES.bookworm, repository, kernel.cacheDirectory);
     await hostScript(MAKE_MACHINE, machine, debian, CHECKS, SHUTDOWN);
     const images = [
       await buildImage(debian, join(directory, "debian.daxfs")),
@@ -150,80 +164,62 @@ describe.skipIf(reason !== undefined)("a Debian system that boots from memory", 
     ];
     // A socket's path must be short, which the cache's need not be.
     sockets = await mkdtemp(join(tmpdir(), "daxfs-systemd-"));
-    const session = new SerialSession(join(sockets, "login"));
-    const { kernel, module } = await buildDaxfs();
-    const guest = runGuest({
-      kernel,
-      modules: [module],
+    session = new SerialSession(join(sockets, "login"));
+    return {
       kernelModules: ["overlay", "autofs4"],
       images: images.map((path) => ({ path })),
       files: [{ guestPath: "vm/boot", content: BOOT, mode: 0o755 }],
       commandLine: ["rdinit=/vm/boot"],
       qemuArguments: session.qemuArguments,
-      name: "systemd",
       timeoutSeconds: 2 * WAIT,
       // The init of these machines does not run, nor does its script.
       script: "",
-    }).finally(() => session.close());
-    // Where the guest ends too early, both have something to say.
-    const [ended, driven] = await Promise.allSettled([guest, drive(session)]);
-    if (ended.status === "rejected" || driven.status === "rejected") {
-      throw new Error(
-        [ended, driven]
-          .map((one) => (one.status === "rejected" ? String(one.reason) : ""))
-          .join("\n"),
-      );
-    }
-    result = ended.value;
-    login = driven.value;
-    console.info(`the guest took ${Math.round(result.durationSeconds)} s`);
-    console.info(guestValue(result, "uptime"));
+    };
   });
+  beforeAll(() => console.info(guest.value("uptime")));
 
   it("powers off cleanly, with no warning of the kernel", () => {
     // A warning makes runGuest throw.
-    expect(result.exitStatus).toBe(0);
-    expect(result.kernelMessages.at(-1)).toMatch(/reboot: Power down$/);
+    expect(guest.result.exitStatus).toBe(0);
+    expect(guest.result.kernelMessages.at(-1)).toMatch(/reboot: Power down$/);
   });
 
   it("shows a login prompt on the console", () => {
-    expect(result.consoleLog).toMatch(/^Debian GNU\/Linux 12 daxfs-guest ttyS0$/m);
-    expect(result.consoleLog).toMatch(/^daxfs-guest login: /m);
+    expect(guest.result.consoleLog).toMatch(/^Debian GNU\/Linux 12 daxfs-guest ttyS0$/m);
+    expect(guest.result.consoleLog).toMatch(/^daxfs-guest login: /m);
   });
 
   it("lets root log in with the password, on a terminal that logind knows", () => {
     expect(login).toMatch(/^daxfs-guest login: root\nPassword: \n/m);
-    expect(guestValue(result, "user")).toBe("root on /dev/ttyS2");
-    expect(guestValue(result, "session")).toBe("Name=root\nTTY=ttyS2\nState=active");
+    expect(guest.value("user")).toBe("root on /dev/ttyS2");
+    expect(guest.value("session")).toBe("Name=root\nTTY=ttyS2\nState=active");
   });
 
   it("is running, and no unit has failed", () => {
-    expect(guestValue(result, "failed")).toBe("");
-    expect(guestValue(result, "state")).toBe("running");
+    expect(guest.value("failed")).toBe("");
+    expect(guest.value("state")).toBe("running");
   });
 
   it("runs from the images, under overlayfs", () => {
-    expect(guestValue(result, "root")).toBe("overlay");
-    expect(guestValue(result, "layers")).toContain(
+    expect(guest.value("root")).toBe("overlay");
+    expect(guest.value("layers")).toContain(
       "lowerdir=/run/daxfs/machine:/run/daxfs/debian,upperdir=/run/daxfs/overlay/upper",
     );
-    expect(guestValue(result, "init")).toBe("/usr/lib/systemd/systemd");
+    expect(guest.value("init")).toBe("/usr/lib/systemd/systemd");
   });
 
   it("installs a package and what that depends on with apt, into the upper layer", () => {
-    expect(result.attachments.apt?.toString()).toMatch(/Setting up jq /);
-    expect(guestValue(result, "apt status")).toBe("0");
-    expect(guestValue(result, "packages")).toBe(
-      INSTALLED.map((name) => `${name} installed`).join("\n"),
-    );
-    expect(guestValue(result, "verified")).toBe("");
-    expect(guestValue(result, "jq before")).not.toBe("0");
-    expect(guestValue(result, "jq in the upper layer")).toBe("0");
-    expect(guestValue(result, "jq in the image")).toBe("1");
+    expect(guest.result.attachments.apt?.toString()).toMatch(/Setting up jq /);
+    expect(guest.value("apt status")).toBe("0");
+    expect(guest.value("packages")).toBe(INSTALLED.map((name) => `${name} installed`).join("\n"));
+    expect(guest.value("verified")).toBe("");
+    expect(guest.value("jq before")).not.toBe("0");
+    expect(guest.value("jq in the upper layer")).toBe("0");
+    expect(guest.value("jq in the image")).toBe("1");
   });
 
   it("runs the program that was installed", () => {
-    expect(guestValue(result, "jq")).toBe("42");
+    expect(guest.value("jq")).toBe("42");
   });
 });
 

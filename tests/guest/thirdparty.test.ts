@@ -3,19 +3,9 @@
 import { mkdir, open, readFile, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import type { GuestResult } from "@daxfs/qemu";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { BACKING, runDaxfsGuest } from "../support/backing.js";
-import {
-  buildDaxfs,
-  buildImage,
-  CACHE,
-  guestValue,
-  hostScript,
-  reasonToSkip,
-  removeDirectory,
-  workDirectory,
-} from "../support/environment.js";
+import { expect, it } from "vitest";
+import { BACKING } from "../support/backing.js";
+import { buildImage, CACHE, hostScript } from "../support/environment.js";
 import {
   FIO_CONTROL,
   FIO_DIRECT_WAVES,
@@ -26,11 +16,9 @@ import {
   parseFio,
   successfulFio,
 } from "../support/fio.js";
+import { describeGuest } from "../support/guest-suite.js";
 import { debianRootfs } from "../support/rootfs.js";
 import { parseStressMetrics, stressCommand, stressorsOf } from "../support/stress-ng.js";
-
-const reason = await reasonToSkip();
-if (reason !== undefined) console.warn(`tests/guest/thirdparty is left out: ${reason}`);
 
 /** Struct pages, and with them huge mappings, come for regions of whole 2 MiB. */
 const REGION = 2 * 1024 * 1024;
@@ -88,16 +76,11 @@ const MMAP_SIZE = 2 ** 30;
  */
 const HEAP_WATCHDOG = "watchdog_thresh=60";
 
-describe.skipIf(reason !== undefined)("programs of others", () => {
-  let directory: string;
-  let result: GuestResult;
+await describeGuest("programs of others", "thirdparty", {}, (guest) => {
   let answers: string;
   let objects: string;
 
-  afterAll(() => removeDirectory(directory));
-
-  beforeAll(async () => {
-    directory = await workDirectory("thirdparty");
+  guest.boot(async ({ directory }) => {
     const tree = join(directory, "tree");
     await hostScript('cp -a "$1" "$2"', await debianRootfs(CACHE), tree);
     await hostScript(COPY_PROGRAMS, tree, "fio", "git", "sqlite3", "stress-ng");
@@ -113,7 +96,6 @@ describe.skipIf(reason !== undefined)("programs of others", () => {
     await truncate(image, Math.ceil((await stat(image)).size / REGION) * REGION);
     const corrupted = await corruptedImage(directory, join(tree, "fio"));
 
-    const { kernel, module } = await buildDaxfs();
     const jobs = Object.entries({
       jobs: [FIO_WAVES, "/fio"],
       direct: [FIO_DIRECT_WAVES, "/fio"],
@@ -124,15 +106,13 @@ system fio --readonly --output-format=json --output=/tmp/${name}.json /tmp/${nam
 value "fio ${name}" "$?"
 gzip /mnt/tmp/${name}.json
 attach "fio ${name}" /mnt/tmp/${name}.json.gz`;
-    result = await runDaxfsGuest({
-      kernel,
-      modules: [module],
+    return {
+      cpus: 2,
       images: [{ path: image }, { path: corrupted }],
       files: jobs.map(([name, [waves, where]]) => ({
         guestPath: `/root/${name}.fio`,
         content: fioJobFile(waves, where),
       })),
-      name: "thirdparty",
       commandLine: BACKING === "dma-heap" ? [HEAP_WATCHDOG] : [],
       timeoutSeconds: 800,
       script: `
@@ -175,26 +155,25 @@ stress "root, nopages" 0 "${stressCommand(false, "/tmp/metrics")}"
 leave
 rmmod daxfs || exit 3
 `,
-    });
-    console.info(`the guest took ${Math.round(result.durationSeconds)} s`);
+    };
   });
 
   it("are run from the mount, which can be unmounted after it all", () => {
-    const maps = guestValue(result, "maps").split("\n");
+    const maps = guest.value("maps").split("\n");
     expect(maps.pop()).toBe("status 0");
     expect(maps.length).toBeGreaterThan(4);
-    const device = guestValue(result, "device").split(":").map(Number);
+    const device = guest.value("device").split(":").map(Number);
     for (const line of maps) {
       const [, , , found = ""] = line.split(" ");
       expect(found.split(":").map((number) => Number.parseInt(number, 16))).toEqual(device);
     }
-    expect(result.exitStatus).toBe(0);
+    expect(guest.result.exitStatus).toBe(0);
   });
 
   it("fio verifies its files with every engine", () => {
     report("fio", fio("jobs"));
     expect(fio("jobs")).toEqual(successfulFio(FIO_WAVES));
-    expect(guestValue(result, "fio jobs")).toBe("0");
+    expect(guest.value("fio jobs")).toBe("0");
   });
 
   it("fio verifies them with O_DIRECT as well", () => {
@@ -207,7 +186,7 @@ rmmod daxfs || exit 3
     expect(fio("control").map(({ name, error }) => ({ name, error }))).toEqual(
       FIO_CONTROL.flat().map(({ name }) => ({ name, error: EILSEQ })),
     );
-    expect(guestValue(result, "fio control")).not.toBe("0");
+    expect(guest.value("fio control")).not.toBe("0");
   });
 
   it.each([
@@ -216,13 +195,13 @@ rmmod daxfs || exit 3
     ["root, nopages", false],
   ])("stress-ng finds nothing wrong as %s", (name, asUser) => {
     const stressors = stressorsOf(asUser);
-    const metrics = parseStressMetrics(guestValue(result, `metrics ${name}`));
+    const metrics = parseStressMetrics(guest.value(`metrics ${name}`));
     const rows = stressors.map((stressor) => {
       const operations = metrics.get(stressor.name) ?? 0;
       return `stress-ng (${name}) ${stressor.name}: ${operations} bogo ops (${stressor.purpose})`;
     });
     console.info(rows.join("\n"));
-    const output = guestValue(result, `stress-ng ${name}`);
+    const output = guest.value(`stress-ng ${name}`);
     expect(output).not.toMatch(/fail:|error:|skip|unsuccessful/);
     expect(output).toMatch(/successful run completed in .*\nstatus 0$/);
     const unfinished = stressors.filter(
@@ -232,23 +211,23 @@ rmmod daxfs || exit 3
   });
 
   it("dpkg finds the one file changed that was", () => {
-    expect(guestValue(result, "dpkg")).toMatch(new RegExp(`^\\?\\?5\\?+ {3}${CHANGED}\nstatus 0$`));
+    expect(guest.value("dpkg")).toMatch(new RegExp(`^\\?\\?5\\?+ {3}${CHANGED}\nstatus 0$`));
   });
 
   it("git finds every object of a packed repository sound", () => {
-    expect(guestValue(result, "git")).toBe("status 0");
-    expect(guestValue(result, "objects")).toBe(`${objects}\nstatus 0`);
+    expect(guest.value("git")).toBe("status 0");
+    expect(guest.value("objects")).toBe(`${objects}\nstatus 0`);
     expect(objects.split("\n").length).toBeGreaterThan(200);
   });
 
   it("SQLite finds a database sound, through a mapping and without", () => {
-    expect(guestValue(result, "sqlite")).toBe(`${MMAP_SIZE}\n${answers}\nstatus 0`);
-    expect(guestValue(result, "immutable sqlite")).toBe(`${answers}\nstatus 0`);
+    expect(guest.value("sqlite")).toBe(`${MMAP_SIZE}\n${answers}\nstatus 0`);
+    expect(guest.value("immutable sqlite")).toBe(`${answers}\nstatus 0`);
     expect(answers).toContain(`ok\n${DATABASE_ROWS}|`);
   });
 
   function fio(name: string): FioOutcome[] {
-    const json = result.attachments[`fio ${name}`];
+    const json = guest.result.attachments[`fio ${name}`];
     if (json === undefined) throw new Error(`the guest sent no outcome of fio ${name}`);
     return parseFio(gunzipSync(json).toString("utf8"));
   }

@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   cachedModule,
-  DEBUG_FLAVOUR,
+  DEBUG_ROLE,
   fetchDebugKernel,
   fetchKernel,
   type GuestResult,
-  isKernelFlavour,
-  KERNEL_FLAVOURS,
   type Kernel,
-  type KernelFlavour,
+  type KernelRole,
+  kernelRole,
+  ROLE_WORDS,
 } from "@daxfs/qemu";
 import { execa } from "execa";
 
@@ -31,20 +31,19 @@ export interface Daxfs {
   module: string;
 }
 
-/** Series of the kernel under test: DAXFS_KERNEL of the environment, or 6.1. */
-function kernelFlavour(): KernelFlavour {
-  const flavour = process.env.DAXFS_KERNEL ?? "6.1";
-  if (isKernelFlavour(flavour)) return flavour;
-  throw new Error(
-    `DAXFS_KERNEL is "${flavour}", not one of ${[...KERNEL_FLAVOURS, DEBUG_FLAVOUR].join(", ")}`,
-  );
+/** Role of the kernel under test: DAXFS_KERNEL of the environment, or "oldest". */
+function roleUnderTest(): KernelRole {
+  const word = process.env.DAXFS_KERNEL ?? "oldest";
+  const role = kernelRole(word);
+  if (role !== undefined) return role;
+  throw new Error(`DAXFS_KERNEL is "${word}", not one of ${ROLE_WORDS}, ${DEBUG_ROLE}`);
 }
 
-/** Fetches the kernel that DAXFS_KERNEL names: a series, or "6.1-debug", which is built. */
+/** Fetches the kernel that DAXFS_KERNEL names: a role or its series, or "debug", which is built. */
 export function fetchKernelUnderTest(): Promise<Kernel> {
-  return process.env.DAXFS_KERNEL === DEBUG_FLAVOUR
+  return process.env.DAXFS_KERNEL === DEBUG_ROLE
     ? fetchDebugKernel(CACHE)
-    : fetchKernel(kernelFlavour(), CACHE);
+    : fetchKernel(roleUnderTest(), CACHE);
 }
 
 /**

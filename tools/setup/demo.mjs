@@ -3,7 +3,17 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { debianRootfs, rootCommand } from "./rootfs.mjs";
-import { build, cacheDirectory, ensurePackages, fail, PACKAGES, root, run, say } from "./steps.mjs";
+import {
+  build,
+  cacheDirectory,
+  ensurePackages,
+  fail,
+  kernelOf,
+  PACKAGES,
+  root,
+  run,
+  say,
+} from "./steps.mjs";
 
 const GUEST_SCRIPT = `
 mkdir -p /mnt
@@ -50,10 +60,10 @@ run([...rootCommand(), process.execPath, mkdaxfs, tree, "-o", image]);
 say(`mkdaxfs check ${image}`);
 run([process.execPath, mkdaxfs, "check", image]);
 
-const { buildModule, fetchKernel, GuestError, runGuest } = await import("../qemu/dist/index.js");
+const { buildModule, GuestError, runGuest } = await import("../qemu/dist/index.js");
 try {
   say("Debian's 6.1 kernel and the module for it (downloaded and built once)");
-  const kernel = await fetchKernel("6.1", cacheDirectory);
+  const kernel = await kernelOf("oldest");
   const module = await buildModule(kernel, `${root}/kernel`, `${cacheDirectory}/demo`);
 
   say(`booting ${kernel.release} with the image in reserved memory`);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// npm run test:matrix -- [--kernel 6.12] [--backing vgem] [--jobs 2] [--list]
+// npm run test:matrix -- [--kernel middle] [--backing vgem] [--jobs 2] [--list]
 //
 // The guest tests that look at DAXFS_BACKING, on every kernel and in every kind of memory; options
 // that are given (several times, if need be) choose among them. Closes with a table. It takes hours,
@@ -14,7 +14,16 @@ import {
   rmSync,
 } from "node:fs";
 import { parseArgs } from "node:util";
-import { build, cacheDirectory, ensurePackages, fail, PACKAGES, root, say } from "./steps.mjs";
+import {
+  build,
+  cacheDirectory,
+  ensurePackages,
+  fail,
+  kernelOf,
+  PACKAGES,
+  root,
+  say,
+} from "./steps.mjs";
 
 const results = `${cacheDirectory}/matrix`;
 const TESTS = "tests/guest";
@@ -35,7 +44,7 @@ if (!Number.isInteger(jobs) || jobs < 1) fail(`--jobs ${values.jobs}: expected 1
 
 ensurePackages(PACKAGES.vm, PACKAGES.rootfs, PACKAGES.test);
 build();
-const { BACKINGS, fetchKernel, KERNEL_FLAVOURS, reasonUnavailable } = await import(
+const { BACKINGS, KERNEL_ROLES, kernelRole, reasonUnavailable } = await import(
   "../qemu/dist/index.js"
 );
 
@@ -98,7 +107,9 @@ function describe({ passed, failed, skipped, seconds }) {
   return `${passed} passed, ${failed.length} failed, ${skipped} skipped in ${seconds} s`;
 }
 
-const kernels = choose("kernel", KERNEL_FLAVOURS);
+// A kernel may be named by its series, too.
+values.kernel = values.kernel.map((word) => kernelRole(word) ?? word);
+const kernels = choose("kernel", KERNEL_ROLES);
 const backings = choose("backing", BACKINGS);
 const files = testFiles();
 /** @type {Map<string, string>} */
@@ -106,7 +117,7 @@ const table = new Map();
 /** @type {Cell[]} */
 const cells = [];
 for (const kernel of kernels) {
-  const fetched = await fetchKernel(kernel, cacheDirectory);
+  const fetched = await kernelOf(kernel);
   for (const backing of backings) {
     const reason = await reasonUnavailable(fetched, backing);
     if (reason === undefined) cells.push({ kernel, backing, files });

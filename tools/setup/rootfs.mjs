@@ -25,11 +25,11 @@ const MOUNTS = ["--mount", "--pid", "--fork", "--mount-proc", "--kill-child"];
  */
 const BUILD = `
 set -e
-target=$1 suite=$2 include=$3
+target=$1 suite=$2 include=$3 mirror=$4
 temporary=$(mktemp -d "$(dirname "$target")/.temporary-XXXXXX")
 trap 'rm -rf --one-file-system "$temporary"' EXIT
 trap 'exit 1' HUP INT TERM
-if ! debootstrap --variant=minbase $include "$suite" "$temporary/tree" >"$temporary/log" 2>&1; then
+if ! debootstrap --variant=minbase $include "$suite" "$temporary/tree" $mirror >"$temporary/log" 2>&1; then
   tail -n 15 "$temporary/log" >&2
   exit 1
 fi
@@ -81,7 +81,10 @@ export async function debianRootfs(cacheDirectory, { packages = [], log = () => 
   await mkdir(parent, { recursive: true });
   log(`building a Debian ${SUITE} system with debootstrap in ${target}`);
   const include = names.length > 0 ? `--include=${names.join(",")}` : "";
-  const [command, ...words] = [...prefix, "sh", "-c", BUILD, "sh", target, SUITE, include];
+  const [command = "sh", ...words] = [
+    ...prefix,
+    ...["sh", "-c", BUILD, "sh", target, SUITE, include, await hostMirror()],
+  ];
   try {
     await run(command, words, {
       // The name of a container in which debootstrap takes a failing mknod for no reason to stop.
@@ -89,9 +92,21 @@ export async function debianRootfs(cacheDirectory, { packages = [], log = () => 
       maxBuffer: 64 * 1024 * 1024,
     });
   } catch (error) {
-    throw new Error(`debootstrap failed:\n${errorOutput(error)}`);
+    const lines = errorOutput(error).split("\n");
+    const reason = lines.find((line) => /^E: /.test(line)) ?? lines.at(-1);
+    throw new Error(
+      `debootstrap of Debian ${SUITE} failed: ${reason}; check the network and the mirrors of apt`,
+    );
   }
   return target;
+}
+
+/** The mirror from which the machine gets Debian itself; empty for debootstrap's own choice. */
+async function hostMirror() {
+  const filters = ["Created-By: Packages", "Origin: Debian", "Label: Debian"];
+  const listing = run("apt-get", ["indextargets", "--format", "$(REPO_URI)", ...filters]);
+  const { stdout } = await listing.catch(() => ({ stdout: "" }));
+  return stdout.split("\n")[0] ?? "";
 }
 
 /** @returns {Promise<string[]>} what to put before the build; throws where it can't work */

@@ -2,7 +2,7 @@
 // What the commands of package.json need before a package of the workspace is installed or built:
 // plain JavaScript, nothing but Node and npm.
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** Root of the repository, without a slash at the end. */
@@ -19,7 +19,6 @@ export const PACKAGES = {
     "bubblewrap",
     "busybox-static",
     "gcc",
-    "gcc-12",
     "libc6-dev",
     "libdrm-dev",
     "libelf1",
@@ -61,7 +60,7 @@ export const PACKAGES = {
     "zlib1g-dev",
     "zstd",
   ],
-  debug: ["bc", "bison", "flex", "libelf-dev", "make", "xz-utils"],
+  debug: ["bc", "bison", "flex", "gcc-12", "libelf-dev", "make", "xz-utils"],
   bench: ["e2fsprogs", "erofs-utils", "gcc", "squashfs-tools", "tar", "time"],
 };
 
@@ -104,38 +103,93 @@ export function build() {
   run([...pnpm, "--recursive", "--reporter=append-only", "run", "build"]);
 }
 
+/** Names of what is installed, with what those packages provide: some are renamed between releases. */
+function installedPackages() {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query fills it in.
+  const format = "${db:Status-Status}\t${Package}\t${Provides}\n";
+  const query = spawnSync("dpkg-query", ["--show", "--showformat", format], {
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+  });
+  if (query.error) return undefined;
+  const names = new Set();
+  for (const line of query.stdout.split("\n")) {
+    const [status, name, provides = ""] = line.split("\t");
+    if (status !== "installed") continue;
+    names.add(name);
+    for (const provided of provides.split(",")) names.add(provided.trim().split(" ")[0]);
+  }
+  return names;
+}
+
+/** The packages that apt does not know, also by what others provide, or can't install. */
+function unknownPackages(names) {
+  const tried = spawnSync("apt-get", ["install", "--simulate", ...names], {
+    env: { ...process.env, LC_ALL: "C" },
+    encoding: "utf8",
+  });
+  const errors = /^E: (?:Unable to locate package|Package) '?([^'\s]+)'?(?: has no |$)/gm;
+  return [...tried.stderr.matchAll(errors)].map(([, name]) => name);
+}
+
 /**
  * Sees to Debian packages: root gets them installed, anyone else is told the one line to run.
  * @param {...string[]} lists
  */
 export function ensurePackages(...lists) {
   const wanted = [...new Set(lists.flat())];
-  const query = spawnSync(
-    "dpkg-query",
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query fills it in.
-    ["-W", "-f", "${Package} ${db:Status-Status}\n", ...wanted],
-    {
-      encoding: "utf8",
-    },
-  );
-  if (query.error) fail(`Debian packages are needed: ${wanted.join(" ")} (this is no Debian)`);
-  const installed = new Set(
-    query.stdout
-      .split("\n")
-      .filter((line) => line.endsWith(" installed"))
-      .map((line) => line.split(" ")[0]),
-  );
+  const installed = installedPackages();
+  if (installed === undefined) fail(`this needs Debian 12 or 13, with ${wanted.join(" ")}`);
   const missing = wanted.filter((name) => !installed.has(name)).sort();
-  // Kernels are downloaded by apt-get too, as any user, but from lists that root has to fetch.
+  // Kernels are downloaded by apt-get too, as any user, from mirrors that these lists name.
   const index = "/var/lib/apt/lists";
   const listed = existsSync(index) && readdirSync(index).some((name) => name.includes("_Packages"));
   if (missing.length === 0 && listed) return;
-  const install =
-    missing.length === 0
-      ? ""
-      : ` && apt-get install -y --no-install-recommends ${missing.join(" ")}`;
-  const line = `apt-get update${install}`;
+  const install = `apt-get install -y --no-install-recommends ${missing.join(" ")}`;
+  const line = missing.length === 0 ? "apt-get update" : `apt-get update && ${install}`;
   if (process.getuid?.() !== 0) fail(`run as root first: ${line}`);
-  say(line);
-  run(["sh", "-c", line], { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
+  say("apt-get update");
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const update = spawnSync("apt-get", ["update", "--error-on=any"], {
+    cwd: root,
+    env,
+    encoding: "utf8",
+  });
+  if (update.status !== 0) {
+    const error = `${update.stdout}${update.stderr}`.split("\n").find((text) => /^E: /.test(text));
+    const message = `apt-get update failed: ${error ?? update.error?.message ?? "no reason given"}`;
+    if (!listed) fail(`${message}; check the network and the mirrors of apt`);
+    process.stderr.write(`${message}; going on with the package lists that are here\n`);
+  }
+  if (missing.length === 0) return;
+  const unknown = unknownPackages(missing);
+  if (unknown.length > 0) {
+    fail(
+      `apt has no ${unknown.join(" ")}: Debian 12 and 13 are supported, this is ${systemName()}`,
+    );
+  }
+  say(install);
+  run(["sh", "-c", install], { env });
+}
+
+/** The system's name for people. */
+function systemName() {
+  const file = "/etc/os-release";
+  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+  return /^PRETTY_NAME="(.*)"$/m.exec(text)?.[1] ?? "another system";
+}
+
+/**
+ * Fetches the kernel of a role, and says so where it is not the newest there is. The packages must
+ * be built.
+ * @param {import("../qemu/src/index.js").KernelRole} role
+ */
+export async function kernelOf(role) {
+  const { fetchKernel } = await import("../qemu/dist/index.js");
+  // What was settled on hours ago may not last for a long run.
+  const kernel = await fetchKernel(role, cacheDirectory, { maxAgeHours: 12 }).catch((error) =>
+    fail(error.message),
+  );
+  if (kernel.notice !== undefined) say(kernel.notice);
+  return kernel;
 }

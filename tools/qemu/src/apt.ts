@@ -3,25 +3,15 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 
-/**
- * Where packages come from: the machine's own apt, or a suite of Debian that it doesn't use
- * (`openSuite`).
- */
+/** Package lists of apt's, and how to use them (`openSuite`). */
 export interface PackageSource {
-  /** For error messages. */
+  /** For messages. */
   name: string;
   /** Options for every apt command. */
   options: readonly string[];
-  /** What to do when apt doesn't know a package, or can't get it any more. */
-  remedy: string;
+  /** What could not be reached when the lists were fetched, a line each. */
+  problems: readonly string[];
 }
-
-/** The machine's own apt, with its configuration, package lists and keys. */
-export const HOST_PACKAGES: PackageSource = {
-  name: "apt",
-  options: [],
-  remedy: "run apt-get update",
-};
 
 /** One version of a package that apt could fetch. */
 export interface AptPackage {
@@ -30,10 +20,13 @@ export interface AptPackage {
   depends: string[];
 }
 
+/** Packages with the versions that apt chose, or why apt can't install them together. */
+export type Resolution = { packages: { name: string; version: string }[] } | { conflict: string };
+
 /** Versions of a package that apt knows, newest first; empty if it knows none. */
 export async function availableVersions(
   name: string,
-  source: PackageSource = HOST_PACKAGES,
+  source: PackageSource,
 ): Promise<AptPackage[]> {
   const { stdout, failed, code } = await execa("apt-cache", [...source.options, "show", name], {
     env: { LC_ALL: "C" },
@@ -61,15 +54,60 @@ export function parsePackages(text: string): AptPackage[] {
 }
 
 /**
+ * Has apt resolve packages ("name" or "name=version") together with all that they depend on, and
+ * fetches nothing. The versions of the dependencies are apt's choice: Debian publishes packages of
+ * one source at different times, so that only apt knows which versions go together.
+ */
+export async function resolvePackages(
+  packages: readonly string[],
+  source: PackageSource,
+): Promise<Resolution> {
+  const words = ["install", "--simulate", "--no-install-recommends", ...packages];
+  const { failed, stdout, all } = await execa(
+    "apt-get",
+    // Nothing of the machine's is touched, so no lock is needed, which only root could take.
+    [...source.options, "-o", "Debug::NoLocking=true", ...words],
+    { env: { LC_ALL: "C" }, reject: false, all: true },
+  );
+  if (failed) return { conflict: parseConflict(all ?? "") };
+  const lines = stdout.matchAll(/^Inst (\S+) (?:\[\S+\] )?\((\S+) /gm);
+  return { packages: [...lines].map(([, name = "", version = ""]) => ({ name, version })) };
+}
+
+/** The reason in what apt-get printed when it could not resolve packages, in one line. */
+export function parseConflict(output: string): string {
+  const lines = output.split("\n").map((line) => line.trim());
+  const unmet = lines.indexOf("The following packages have unmet dependencies:");
+  if (unmet >= 0) {
+    const end = lines.findIndex((line, index) => index > unmet && /^[EW]: /.test(line));
+    const reasons = lines.slice(unmet + 1, end < 0 ? undefined : end);
+    return reasons
+      .filter((line) => line !== "")
+      .map((line) => line.replace(/ +/g, " "))
+      .join("; ");
+  }
+  return errorLine(output);
+}
+
+/** Downloads packages ("name" or "name=version") into `directory`. Throws a `DownloadError`. */
+export async function download(
+  packages: readonly string[],
+  directory: string,
+  source: PackageSource,
+): Promise<void> {
+  await aptGet(source, directory, ["download", ...packages]);
+}
+
+/**
  * Downloads packages ("name=version") and unpacks them into `directory`. Nothing is installed, so
  * an ordinary user can do it.
  */
 export async function downloadAndUnpack(
   packages: readonly string[],
   directory: string,
-  source: PackageSource = HOST_PACKAGES,
+  source: PackageSource,
 ): Promise<void> {
-  await aptGet(source, directory, ["download", ...packages]);
+  await download(packages, directory, source);
   await unpackAll(directory, directory);
 }
 
@@ -84,7 +122,6 @@ export async function downloadAndUnpackWithDependencies(
 ): Promise<void> {
   const archives = join(directory, "archives");
   await mkdir(join(archives, "partial"), { recursive: true });
-  // Nothing of the machine's is touched, so no lock is needed, which only root could take.
   const options = ["Debug::NoLocking=true", `Dir::Cache::archives=${archives}`];
   await aptGet(source, directory, [
     ...options.flatMap((option) => ["-o", option]),
@@ -94,6 +131,11 @@ export async function downloadAndUnpackWithDependencies(
   await rm(archives, { recursive: true });
 }
 
+/** Packages that apt knows but could not get, in one line. */
+export class DownloadError extends Error {
+  override readonly name = "DownloadError";
+}
+
 async function aptGet(source: PackageSource, cwd: string, words: string[]): Promise<void> {
   const { failed, all } = await execa("apt-get", [...source.options, ...words], {
     cwd,
@@ -101,12 +143,15 @@ async function aptGet(source: PackageSource, cwd: string, words: string[]): Prom
     reject: false,
     all: true,
   });
-  if (failed) {
-    // Debian keeps only the newest versions, so that lists some weeks old name vanished files.
-    throw new Error(
-      `apt-get ${words.join(" ")} failed; ${source.remedy} and try again:\n${all ?? ""}`,
-    );
-  }
+  // Debian keeps only the newest versions, so that lists some days old name vanished files.
+  if (failed) throw new DownloadError(`${source.name}: ${errorLine(all ?? "")}`);
+}
+
+/** The first error in what an apt command printed, in one line. */
+export function errorLine(output: string): string {
+  const lines = output.split("\n").map((line) => line.trim());
+  const error = lines.find((line) => line.startsWith("E: "))?.slice("E: ".length);
+  return (error ?? lines.filter((line) => line !== "").at(-1) ?? "apt failed").replace(/ +/g, " ");
 }
 
 async function unpackAll(archives: string, directory: string): Promise<void> {

@@ -132,7 +132,11 @@ type Command = [string, ...string[]];
 async function hostCommand(kernel: Kernel): Promise<Command> {
   const { compiler, headersDirectory } = kernel;
   const found = await execa(compiler, ["--version"], { reject: false });
-  if (found.failed) throw new Error(`${compiler} is missing: run apt-get install ${compiler}`);
+  if (found.failed) {
+    // Debian's packages are named without the machine that their compilers are for.
+    const packageName = compiler.replace(/^x86_64-linux-gnu-/, "");
+    throw new Error(`${compiler} is missing: run apt-get install ${packageName}`);
+  }
   return ["make", `KDIR=${headersDirectory}`];
 }
 

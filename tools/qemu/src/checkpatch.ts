@@ -1,30 +1,34 @@
 // SPDX-License-Identifier: MIT
-import { mkdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { execa } from "execa";
-import { availableVersions, downloadAndUnpack } from "./apt.js";
-import { cachedDirectory } from "./cache.js";
+import { cachedDirectory, isDirectory } from "./cache.js";
+import { findKernelSource, unpackKernelSource } from "./kernel-source.js";
 
-const SOURCE_PACKAGE = "linux-source-6.1";
 const FILES = ["checkpatch.pl", "spelling.txt", "const_structs.checkpatch"];
 
 /**
  * Fetches the kernel's checkpatch.pl and the lists it reads from Debian's kernel source package,
- * and returns the path of checkpatch.pl. Cached by version.
+ * and returns the path of checkpatch.pl. Cached by version; where nothing can be had, the newest in
+ * the cache serves.
  */
 export async function fetchCheckpatch(cacheDirectory: string): Promise<string> {
-  const newest = (await availableVersions(SOURCE_PACKAGE))[0];
-  if (newest === undefined) throw new Error(`apt knows no ${SOURCE_PACKAGE}: run apt-get update`);
-  const path = join(resolve(cacheDirectory), "checkpatch", newest.version);
-  const root = await cachedDirectory(path, async (temporary) => {
-    const unpacked = join(temporary, "unpacked");
-    await mkdir(unpacked);
-    await downloadAndUnpack([`${SOURCE_PACKAGE}=${newest.version}`], unpacked);
-    const tarball = join(unpacked, "usr/src", `${SOURCE_PACKAGE}.tar.xz`);
-    const members = FILES.map((file) => `${SOURCE_PACKAGE}/scripts/${file}`);
-    const where = ["--directory", temporary, "--strip-components=1"];
-    await execa("tar", ["--extract", "--xz", "--file", tarball, ...where, ...members]);
-    await rm(unpacked, { recursive: true });
-  });
-  return join(root, "scripts/checkpatch.pl");
+  const parent = join(resolve(cacheDirectory), "checkpatch");
+  return join(await newestScripts(parent, cacheDirectory), "scripts/checkpatch.pl");
+}
+
+async function newestScripts(parent: string, cacheDirectory: string): Promise<string> {
+  try {
+    const source = await findKernelSource(cacheDirectory);
+    return await cachedDirectory(join(parent, source.version), (temporary) =>
+      unpackKernelSource(
+        source,
+        temporary,
+        FILES.map((file) => `scripts/${file}`),
+      ),
+    );
+  } catch (error) {
+    const cached = (await isDirectory(parent)) ? (await readdir(parent)).sort().at(-1) : undefined;
+    if (cached === undefined) throw error;
+    return join(parent, cached);
+  }
 }

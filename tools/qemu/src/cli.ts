@@ -6,14 +6,15 @@ import { type ParseArgsConfig, parseArgs } from "node:util";
 import { BACKINGS, isBacking } from "./backings.js";
 import { cachedModule } from "./build-module.js";
 import type { GuestSetup } from "./guest.js";
-import { fetchKernel, isKernelFlavour, KERNEL_FLAVOURS } from "./kernels.js";
+import { kernelRole, ROLE_WORDS } from "./kernel-roles.js";
+import { fetchKernel } from "./kernels.js";
 import { runShell } from "./shell.js";
 import { runGuest } from "./vm.js";
 
 const USAGE = `usage: vm shell [options]          boot a virtual machine on the terminal
        vm run [options] SCRIPT     run a busybox sh script in one, print what it reports as JSON
 
-  --kernel SERIES      6.1 (the default), 6.12 or 7.2, of Debian
+  --kernel KERNEL      one of Debian's: oldest (6.1, the default), middle (6.12) or newest
   --image IMG          place an image in memory (repeatable); shell mounts it
   --backing KIND       where images lie: reserved (the default), ivshmem, nvdimm, virtio-pmem, or
                        the exporter of a dma-buf: dma-heap, udmabuf, vgem
@@ -27,7 +28,7 @@ const USAGE = `usage: vm shell [options]          boot a virtual machine on the 
 `;
 
 const OPTIONS = {
-  kernel: { type: "string", default: "6.1" },
+  kernel: { type: "string", default: "oldest" },
   image: { type: "string", multiple: true, default: [] },
   backing: { type: "string", default: "reserved" },
   module: { type: "string" },
@@ -93,13 +94,15 @@ async function run(values: Values, scriptPath: string): Promise<number> {
 }
 
 async function setup(values: Values): Promise<GuestSetup> {
-  if (!isKernelFlavour(values.kernel)) {
-    throw new UsageError(`--kernel ${values.kernel}: not one of ${KERNEL_FLAVOURS.join(", ")}`);
+  const role = kernelRole(values.kernel);
+  if (role === undefined) {
+    throw new UsageError(`--kernel ${values.kernel}: not one of ${ROLE_WORDS}`);
   }
   if (!isBacking(values.backing)) {
     throw new UsageError(`--backing ${values.backing}: not one of ${BACKINGS.join(", ")}`);
   }
-  const kernel = await fetchKernel(values.kernel, values.cache);
+  const kernel = await fetchKernel(role, values.cache);
+  if (kernel.notice !== undefined) process.stderr.write(`vm: ${kernel.notice}\n`);
   const source = values.module ?? "kernel";
   const isSource = (await stat(source)).isDirectory();
   return {

@@ -5,14 +5,14 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
-import { availableVersions, downloadAndUnpack } from "./apt.js";
 import { cachedDirectory, isDirectory } from "./cache.js";
+import { findKernelSource, type KernelSource, unpackKernelSource } from "./kernel-source.js";
+import { seriesOf } from "./kernel-version.js";
 import type { Kernel } from "./kernels.js";
 
-/** What `Kernel.flavour` says of the debug kernel. */
-export const DEBUG_FLAVOUR = "6.1-debug";
+/** The role of the debug kernel (`Kernel.role`). */
+export const DEBUG_ROLE = "debug";
 
-const SOURCE_PACKAGE = "linux-source-6.1";
 const COMPILER = "gcc-12";
 /** Of guests with it; measured with the suite in tests/guest. */
 const SLOWNESS = 5;
@@ -32,14 +32,11 @@ export async function fetchDebugKernel(cacheDirectory: string): Promise<Kernel> 
   const kernels = join(resolve(cacheDirectory), "debug-kernels");
   const fragment = await readFile(FRAGMENT, "utf8");
   const key = createHash("sha256").update(fragment).digest("hex").slice(0, 16);
-  const version = (await newestOffered()) ?? (await newestCached(kernels, key));
-  if (version === undefined) throw new Error(`apt knows no ${SOURCE_PACKAGE}: run apt-get update`);
-  const root = await cachedDirectory(join(kernels, `${version}_${key}`), (temporary) =>
-    build(temporary, version, fragment, join(resolve(cacheDirectory), "logs")),
-  );
+  const { version, root } = await builtKernel(kernels, key, cacheDirectory, fragment);
   const release = await readFile(join(root, RELEASE_FILE), "utf8");
   return {
-    flavour: DEBUG_FLAVOUR,
+    role: DEBUG_ROLE,
+    series: seriesOf(release),
     release,
     version,
     image: join(root, "boot", `vmlinuz-${release}`),
@@ -66,8 +63,26 @@ export function droppedOptions(fragment: string, configuration: string): string[
   });
 }
 
-async function newestOffered(): Promise<string | undefined> {
-  return (await availableVersions(SOURCE_PACKAGE))[0]?.version;
+/** The newest version, built if it is not in the cache, or the newest built one if none can be had. */
+async function builtKernel(
+  kernels: string,
+  key: string,
+  cacheDirectory: string,
+  fragment: string,
+): Promise<{ version: string; root: string }> {
+  let source: KernelSource;
+  try {
+    source = await findKernelSource(cacheDirectory);
+  } catch (error) {
+    const version = await newestCached(kernels, key);
+    if (version === undefined) throw error;
+    return { version, root: join(kernels, `${version}_${key}`) };
+  }
+  const { version } = source;
+  const root = await cachedDirectory(join(kernels, `${version}_${key}`), (temporary) =>
+    build(temporary, source, fragment, join(resolve(cacheDirectory), "logs")),
+  );
+  return { version, root };
 }
 
 async function newestCached(kernels: string, key: string): Promise<string | undefined> {
@@ -81,15 +96,16 @@ async function newestCached(kernels: string, key: string): Promise<string | unde
 
 async function build(
   root: string,
-  version: string,
+  source: KernelSource,
   fragment: string,
   logDirectory: string,
 ): Promise<void> {
   await requireBuildPackages();
   const tree = join(root, "linux");
-  await unpackSource(root, tree, version);
+  await mkdir(tree);
+  await unpackKernelSource(source, tree);
   await mkdir(logDirectory, { recursive: true });
-  const log = join(logDirectory, `debug-kernel-${version}.log`);
+  const log = join(logDirectory, `debug-kernel-${source.version}.log`);
   const make = (...targets: string[]) => run(log, tree, "make", [`CC=${COMPILER}`, ...targets]);
 
   await make("tinyconfig");
@@ -98,7 +114,7 @@ async function build(
   const dropped = droppedOptions(fragment, await readFile(join(tree, ".config"), "utf8"));
   if (dropped.length > 0) {
     throw new Error(
-      `${FRAGMENT}: not set in ${SOURCE_PACKAGE} ${version}, mostly because another option is ` +
+      `${FRAGMENT}: not set in ${source.name} ${source.version}, mostly because another option is ` +
         `missing: ${dropped.join(", ")}`,
     );
   }
@@ -121,17 +137,6 @@ async function requireBuildPackages(): Promise<void> {
   if (missing.length > 0) {
     throw new Error(`building a kernel takes more: apt-get install ${missing.join(" ")}`);
   }
-}
-
-async function unpackSource(root: string, tree: string, version: string): Promise<void> {
-  const unpacked = join(root, "unpacked");
-  await mkdir(unpacked);
-  await mkdir(tree);
-  await downloadAndUnpack([`${SOURCE_PACKAGE}=${version}`], unpacked);
-  const tarball = join(unpacked, "usr/src", `${SOURCE_PACKAGE}.tar.xz`);
-  const where = ["--directory", tree, "--strip-components=1"];
-  await execa("tar", ["--extract", "--xz", "--file", tarball, ...where]);
-  await rm(unpacked, { recursive: true });
 }
 
 /** Runs a step of the build; what it prints is added to the log. */

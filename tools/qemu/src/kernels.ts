@@ -1,30 +1,25 @@
 // SPDX-License-Identifier: MIT
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import {
   availableVersions,
+  DownloadError,
   downloadAndUnpack,
   downloadAndUnpackWithDependencies,
-  HOST_PACKAGES,
   type PackageSource,
+  resolvePackages,
 } from "./apt.js";
 import { cachedDirectory, isDirectory } from "./cache.js";
-import { openSuite } from "./suites.js";
-
-/** The kernel series that can be fetched. */
-export const KERNEL_FLAVOURS = ["6.1", "6.12", "7.2"] as const;
-
-/** A kernel series that can be fetched. */
-export type KernelFlavour = (typeof KERNEL_FLAVOURS)[number];
-
-/** Whether a word names a kernel series that can be fetched. */
-export function isKernelFlavour(word: string): word is KernelFlavour {
-  return KERNEL_FLAVOURS.some((flavour) => flavour === word);
-}
+import { type KernelRole, ROLE_SOURCES } from "./kernel-roles.js";
+import { compareSeries, seriesOf } from "./kernel-version.js";
+import { type Archives, openSuite, type Suite } from "./suites.js";
 
 /** A distribution kernel, unpacked in the cache and ready to boot and to build modules for. */
 export interface Kernel {
-  flavour: KernelFlavour | "6.1-debug";
+  role: KernelRole | "debug";
+  /** Major and minor number of its version, "6.12". */
+  series: string;
   /** What `uname -r` prints in the guest. */
   release: string;
   /** Version of the Debian package. */
@@ -38,34 +33,40 @@ export interface Kernel {
   /** The compiler this kernel was built with, and its modules must be. */
   compiler: string;
   /**
-   * Root directory of the kernel's own Debian system, if the machine's is too old: compiler, make
-   * and headers are in there, and work with it as `/`.
+   * Root directory of the kernel's own Debian system, if the machine is another Debian: compiler,
+   * make and headers are in there, and work with it as `/`.
    */
   buildRoot?: string;
-  /** Cache directory the kernel lies in. */
+  /** Cache directory the kernel is in. */
   cacheDirectory: string;
   /** How many times as long guests are given as on a stock kernel; 1 by default. */
   slowness?: number;
+  /** Why this is not the newest kernel of its role, in one line, if it is not. */
+  notice?: string;
 }
 
-/** How to get one flavour. */
-interface Recipe {
-  /** Suite of Debian, if it is not the machine's own. */
-  suite?: string;
-  /** Release as it appears in the image package's name; group 1 is the part without "-amd64". */
-  release: RegExp;
-  /** Packages of the image, its modules and of what needs no others to build a module. */
-  packages: (abi: string) => string[];
-  /** Packages to unpack with all that they depend on, where modules are built in a buildRoot. */
-  buildRoot?: (abi: string) => string[];
-  /** The bzImage in the unpacked packages. */
-  image: (release: string) => string;
+/** What the cache keeps beside an unpacked kernel; paths are relative to its directory. */
+interface CachedKernel {
+  role: KernelRole;
+  release: string;
+  version: string;
+  image: string;
+  modulesDirectory: string;
+  headersDirectory: string;
   compiler: string;
-  origin: string;
+  hasBuildRoot: boolean;
+}
+
+interface Candidate {
+  release: string;
+  version: string;
 }
 
 /** The package that depends on a suite's current kernel image. */
 const META_PACKAGE = "linux-image-amd64";
+
+/** Packages that Debian builds from its kernel's source, and that a kernel here is made of. */
+const KERNEL_PACKAGE = /^linux-(?:image|binary|modules|headers|kbuild|compiler)-/;
 
 /** What a module's `make` and `make install` run, besides what the headers depend on. */
 const TOOLS = ["kmod", "make", "xz-utils"];
@@ -73,134 +74,266 @@ const TOOLS = ["kmod", "make", "xz-utils"];
 /** What every Debian system has, so that no package says that it needs it. */
 const ESSENTIALS = ["bash", "coreutils", "dash", "diffutils", "findutils", "grep", "mawk", "sed"];
 
-const recipes: Record<KernelFlavour, Recipe> = {
-  "6.1": {
-    release: /^(6\.1\.0-\d+)-amd64$/,
-    packages: (abi) => [
-      `linux-image-${abi}-amd64`,
-      `linux-headers-${abi}-amd64`,
-      `linux-headers-${abi}-common`,
-      "linux-kbuild-6.1",
-      "linux-compiler-gcc-12-x86",
-    ],
-    image: (release) => `boot/vmlinuz-${release}`,
-    compiler: "gcc-12",
-    origin: "Debian 12 (bookworm)",
-  },
-  "6.12": {
-    suite: "bookworm-backports",
-    release: /^(6\.12\.[\d.]+\+deb12[\d.]*)-amd64$/,
-    packages: (abi) => [
-      `linux-image-${abi}-amd64`,
-      `linux-headers-${abi}-amd64`,
-      `linux-headers-${abi}-common`,
-      `linux-kbuild-${abi}`,
-    ],
-    image: (release) => `boot/vmlinuz-${release}`,
-    compiler: "gcc-12",
-    origin: "Debian 12 (bookworm-backports)",
-  },
-  "7.2": {
-    suite: "forky",
-    release: /^(7\.2\.[\d.]+\+deb14[\d.]*)-amd64$/,
-    packages: (abi) => [`linux-binary-${abi}-amd64`, `linux-modules-${abi}-amd64`],
-    buildRoot: (abi) => [`linux-headers-${abi}-amd64`],
-    image: (release) => `lib/modules/${release}/vmlinuz`,
-    compiler: "x86_64-linux-gnu-gcc-16",
-    origin: "Debian 14 (forky)",
-  },
-};
+/** In the directory of a kernel, once it is complete. */
+const DESCRIPTION = "kernel.json";
+/** In the cache: a directory for each version of a kernel, and which one each role has. */
+const KERNELS = "debian-kernels";
+const HOUR_MS = 60 * 60 * 1000;
 
-interface Candidate {
-  release: string;
-  abi: string;
-  version: string;
+/** Choices for `fetchKernel`. */
+export interface FetchKernelOptions {
+  /** Where Debian's packages are had from; the machine's own archives by default. */
+  archives?: Archives;
+  /**
+   * A kernel that was settled on so many hours ago is taken without asking apt again; 24 by default.
+   * What runs for a while asks for less at its beginning, so that the answer stays one all along.
+   */
+  maxAgeHours?: number;
 }
 
 /**
- * Fetches the stock kernel of a flavour through apt, as an ordinary user and without installing
- * anything, and returns where its parts are. Cached by version; when apt can't name a version (no
- * package lists, no network), the newest one in the cache serves.
+ * Fetches the stock kernel of a role through apt, as an ordinary user and without installing
+ * anything, and returns where its parts are. It is the newest kernel whose packages apt can resolve
+ * and get: Debian signs kernels apart from their tools, so that a set may be half published for days.
+ * Cached by version; where nothing can be had, the newest one in the cache serves. `notice` says
+ * what was passed over and why. Throws in one line if there is no kernel at all.
  */
-export async function fetchKernel(flavour: KernelFlavour, cacheDirectory: string): Promise<Kernel> {
-  const recipe = recipes[flavour];
-  const kernels = join(resolve(cacheDirectory), "kernels");
-  const { source, candidate } = await choose(flavour, cacheDirectory, kernels);
-  const { release, abi, version } = candidate;
-  const root = await cachedDirectory(join(kernels, `${release}_${version}`), async (temporary) => {
-    const exactly = (name: string) => `${name}=${version}`;
-    if (recipe.buildRoot !== undefined) {
-      const names = [...recipe.buildRoot(abi).map(exactly), ...TOOLS, ...ESSENTIALS];
-      await downloadAndUnpackWithDependencies(names, temporary, source);
-      await completeBuildRoot(temporary);
-    }
-    await downloadAndUnpack(recipe.packages(abi).map(exactly), temporary, source);
-    if (recipe.buildRoot === undefined) await relocateHeaders(temporary, release, abi);
-  });
-  return {
-    flavour,
-    release,
-    version,
-    image: join(root, recipe.image(release)),
-    modulesDirectory: join(root, "lib/modules", release),
-    headersDirectory: join(root, "usr/src", `linux-headers-${release}`),
-    compiler: recipe.compiler,
-    ...(recipe.buildRoot === undefined ? {} : { buildRoot: root }),
-    cacheDirectory: resolve(cacheDirectory),
-  };
-}
-
-/** Settles on a version: the newest that apt offers, or else the newest in the cache. */
-async function choose(
-  flavour: KernelFlavour,
+export async function fetchKernel(
+  role: KernelRole,
   cacheDirectory: string,
-  kernels: string,
-): Promise<{ source: PackageSource; candidate: Candidate }> {
-  const recipe = recipes[flavour];
-  let source = HOST_PACKAGES;
-  let offered: Candidate | undefined;
-  let reason = HOST_PACKAGES.remedy;
-  try {
-    if (recipe.suite !== undefined) source = await openSuite(recipe.suite, cacheDirectory);
-    offered = await newestOffered(recipe, source);
-    reason = source.remedy;
-  } catch (error) {
-    // What is in the cache does not need the network.
-    reason = error instanceof Error ? error.message : String(error);
+  options: FetchKernelOptions = {},
+): Promise<Kernel> {
+  const cache = resolve(cacheDirectory);
+  const settled = await readSettled(cache, role, options.maxAgeHours ?? 24);
+  if (settled !== undefined) return settled;
+
+  const problems: string[] = [];
+  for (const suite of ROLE_SOURCES[role].suites) {
+    const name = await fetchFrom(suite, role, cache, options, problems);
+    if (name !== undefined) return settle(cache, role, name, problems, "taken instead");
   }
-  const candidate = offered ?? (await newestCached(recipe, kernels));
-  if (candidate !== undefined) return { source, candidate };
-  throw new Error(
-    `apt knows no ${flavour} kernel (${META_PACKAGE} of ${recipe.origin}): ${reason}`,
-  );
+  const cached = await newestCached(cache, role);
+  if (cached !== undefined) return settle(cache, role, cached, problems, "taken from the cache");
+  throw new Error(`no ${describeRole(role)} kernel can be had: ${problems.join("; ")}`);
 }
 
-function parseRelease(recipe: Recipe, release: string, version: string): Candidate | undefined {
-  const abi = recipe.release.exec(release)?.[1];
-  return abi === undefined ? undefined : { release, abi, version };
-}
-
-async function newestOffered(
-  recipe: Recipe,
-  source: PackageSource,
-): Promise<Candidate | undefined> {
-  for (const { version, depends } of await availableVersions(META_PACKAGE, source)) {
-    for (const name of depends) {
-      const candidate = parseRelease(recipe, name.replace(/^linux-image-/, ""), version);
-      if (candidate !== undefined) return candidate;
+/** Unpacks the newest kernel of a suite that can be had; the name of its directory in the cache. */
+async function fetchFrom(
+  suite: Suite,
+  role: KernelRole,
+  cache: string,
+  { archives }: FetchKernelOptions,
+  problems: string[],
+): Promise<string | undefined> {
+  // Lists may be older than the archive; those of a moment ago are not.
+  for (const fresh of [false, true]) {
+    const found: string[] = [];
+    let outdated = false;
+    try {
+      const source = await openSuite(suite, cache, { fresh, ...(archives ? { archives } : {}) });
+      found.push(...source.problems);
+      const offered = await offeredKernels(source, role);
+      if (offered.length === 0) found.push(`${source.name} has no ${describeRole(role)} kernel`);
+      for (const candidate of offered) {
+        const problem = await fetchCandidate(candidate, role, suite, source, cache);
+        if (problem === undefined) {
+          problems.push(...found);
+          return directoryName(candidate);
+        }
+        outdated ||= problem.download;
+        found.push(`${META_PACKAGE} ${candidate.version}: ${problem.reason}`);
+      }
+    } catch (error) {
+      found.push(error instanceof Error ? error.message : String(error));
+    }
+    if (!outdated || fresh) {
+      problems.push(...found);
+      return undefined;
     }
   }
   return undefined;
 }
 
-async function newestCached(recipe: Recipe, kernels: string): Promise<Candidate | undefined> {
-  if (!(await isDirectory(kernels))) return undefined;
-  const found = (await readdir(kernels))
-    .map((name) => /^([^_]+)_(.+)$/.exec(name))
-    .map((match) => match && parseRelease(recipe, match[1] ?? "", match[2] ?? ""))
-    .filter((candidate) => candidate !== null && candidate !== undefined);
+/** The kernels that the lists of a source offer for a role, newest first. */
+async function offeredKernels(source: PackageSource, role: KernelRole): Promise<Candidate[]> {
+  const { series } = ROLE_SOURCES[role];
+  return (await availableVersions(META_PACKAGE, source)).flatMap(({ version, depends }) => {
+    const release = depends
+      .map((name) => /^linux-image-(\d+\.\d+.*)$/.exec(name)?.[1])
+      .find((candidate) => candidate !== undefined);
+    if (release === undefined) return [];
+    return series === undefined || seriesOf(release) === series ? [{ release, version }] : [];
+  });
+}
+
+/** Unpacks a kernel into the cache, unless it is there. Returns what stands in the way, if anything. */
+async function fetchCandidate(
+  candidate: Candidate,
+  role: KernelRole,
+  suite: Suite,
+  source: PackageSource,
+  cache: string,
+): Promise<{ reason: string; download: boolean } | undefined> {
+  const path = join(cache, KERNELS, directoryName(candidate));
+  if (await isDirectory(path)) return undefined;
+  const { release, version } = candidate;
+  const wanted = [`linux-image-${release}=${version}`, `linux-headers-${release}=${version}`];
+  const resolution = await resolvePackages(wanted, source);
+  if ("conflict" in resolution) return { reason: resolution.conflict, download: false };
+  const parts = resolution.packages.filter(({ name }) => KERNEL_PACKAGE.test(name));
+  const hasBuildRoot = suite.codename === undefined || suite.codename !== (await hostCodename());
+  try {
+    await cachedDirectory(path, async (root) => {
+      if (hasBuildRoot) {
+        const packages = [...wanted, ...TOOLS, ...ESSENTIALS];
+        await downloadAndUnpackWithDependencies(packages, root, source);
+        await completeBuildRoot(root);
+      } else {
+        const exactly = parts.map(({ name, version }) => `${name}=${version}`);
+        await downloadAndUnpack(exactly, root, source);
+        await relocateHeaders(root, release);
+      }
+      const description = await describeUnpacked(root, candidate, role, hasBuildRoot);
+      await writeFile(join(root, DESCRIPTION), JSON.stringify(description, undefined, 2));
+    });
+  } catch (error) {
+    if (error instanceof DownloadError) return { reason: error.message, download: true };
+    throw error;
+  }
+  return undefined;
+}
+
+async function hostCodename(): Promise<string | undefined> {
+  const text = await readFile("/etc/os-release", "utf8").catch(() => "");
+  return /^VERSION_CODENAME=(.*)$/m.exec(text)?.[1];
+}
+
+/** Finds the parts of an unpacked kernel: where Debian puts them has changed, and will again. */
+async function describeUnpacked(
+  root: string,
+  { release, version }: Candidate,
+  role: KernelRole,
+  hasBuildRoot: boolean,
+): Promise<CachedKernel> {
+  const find = (what: string, ...candidates: string[]) => {
+    const found = candidates.find((path) => existsSync(join(root, path)));
+    if (found !== undefined) return found;
+    throw new Error(`Debian's ${release} has its ${what} in none of ${candidates.join(", ")}`);
+  };
+  const modulesDirectory = find(
+    "modules",
+    ...["lib", "usr/lib"].map((directory) => join(directory, "modules", release)),
+  );
+  const headersDirectory = find("headers", join("usr/src", `linux-headers-${release}`));
+  return {
+    role,
+    release,
+    version,
+    image: find("image", join("boot", `vmlinuz-${release}`), join(modulesDirectory, "vmlinuz")),
+    modulesDirectory,
+    headersDirectory,
+    compiler: await compilerOf(join(root, headersDirectory, ".config")),
+    hasBuildRoot,
+  };
+}
+
+/** The compiler that a kernel was built with, by its name as a command. */
+async function compilerOf(configuration: string): Promise<string> {
+  const text = await readFile(configuration, "utf8");
+  const compiler = /^CONFIG_CC_VERSION_TEXT="(\S+)/m.exec(text)?.[1];
+  if (compiler === undefined) throw new Error(`${configuration}: no CONFIG_CC_VERSION_TEXT`);
+  return compiler;
+}
+
+function directoryName({ release, version }: Candidate): string {
+  return `${release}_${version}`;
+}
+
+function describeRole(role: KernelRole): string {
+  return ROLE_SOURCES[role].series ?? role;
+}
+
+/** Which kernel a role has, and since when. */
+interface Settled {
+  directory: string;
+  time: string;
+  notice?: string;
+}
+
+function settledPath(cache: string, role: KernelRole): string {
+  return join(cache, KERNELS, `${role}.json`);
+}
+
+/** Remembers which kernel a role has, so that runs to come need not ask apt. */
+async function settle(
+  cache: string,
+  role: KernelRole,
+  directory: string,
+  problems: readonly string[],
+  how: string,
+): Promise<Kernel> {
+  const kernel = await readKernel(cache, directory);
+  const settled: Settled = { directory, time: new Date().toISOString() };
+  if (problems.length > 0) {
+    settled.notice =
+      `the newest ${describeRole(role)} kernel can't be had (${problems.join("; ")}); ` +
+      `${kernel.release} (${kernel.version}) is ${how}`;
+  }
+  const path = settledPath(cache, role);
+  const fresh = `${path}.${process.pid}`;
+  await writeFile(fresh, JSON.stringify(settled));
+  // In one step: another run may be reading the one that is there.
+  await rename(fresh, path);
+  return settled.notice === undefined ? kernel : { ...kernel, notice: settled.notice };
+}
+
+async function readSettled(
+  cache: string,
+  role: KernelRole,
+  maxAgeHours: number,
+): Promise<Kernel | undefined> {
+  try {
+    const settled: Settled = JSON.parse(await readFile(settledPath(cache, role), "utf8"));
+    if (Date.now() - Date.parse(settled.time) > maxAgeHours * HOUR_MS) return undefined;
+    const kernel = await readKernel(cache, settled.directory);
+    return settled.notice === undefined ? kernel : { ...kernel, notice: settled.notice };
+  } catch {
+    // Nothing is settled, or the kernel was removed since.
+    return undefined;
+  }
+}
+
+async function readKernel(cache: string, directory: string): Promise<Kernel> {
+  const root = join(cache, KERNELS, directory);
+  const found: CachedKernel = JSON.parse(await readFile(join(root, DESCRIPTION), "utf8"));
+  return {
+    role: found.role,
+    series: seriesOf(found.release),
+    release: found.release,
+    version: found.version,
+    image: join(root, found.image),
+    modulesDirectory: join(root, found.modulesDirectory),
+    headersDirectory: join(root, found.headersDirectory),
+    compiler: found.compiler,
+    ...(found.hasBuildRoot ? { buildRoot: root } : {}),
+    cacheDirectory: cache,
+  };
+}
+
+/** Directory name of the newest kernel of a role in the cache. */
+async function newestCached(cache: string, role: KernelRole): Promise<string | undefined> {
+  const names = await readdir(join(cache, KERNELS)).catch(() => []);
+  const found: { name: string; kernel: Kernel }[] = [];
+  for (const name of names) {
+    const kernel = await readKernel(cache, name).catch(() => undefined);
+    if (kernel?.role === role) found.push({ name, kernel });
+  }
   const collator = new Intl.Collator("en", { numeric: true });
-  return found.sort((a, b) => collator.compare(b.version, a.version))[0];
+  found.sort(
+    ({ kernel: a }, { kernel: b }) =>
+      compareSeries(b.release, a.release) || collator.compare(b.version, a.version),
+  );
+  return found[0]?.name;
 }
 
 /** What the scripts of the packages would have done, had they been installed, and mount points. */
@@ -213,19 +346,20 @@ async function completeBuildRoot(root: string): Promise<void> {
 export const BUILD_ROOT_MODULE = "/module";
 
 /**
- * Makes the unpacked headers usable where they lie: Debian's packages refer to each other by
- * absolute paths under /usr/src. The new paths are relative, because the directory is renamed when
- * it is complete. (The links between the packages are relative already.)
+ * Makes unpacked headers usable in another place: Debian's packages refer to each other by absolute
+ * paths under /usr/src. The new paths are relative, because the directory is renamed when it is
+ * complete. (The links between the packages are relative already.)
  */
-async function relocateHeaders(root: string, release: string, abi: string): Promise<void> {
+async function relocateHeaders(root: string, release: string): Promise<void> {
   const makefile = join(root, "usr/src", `linux-headers-${release}`, "Makefile");
   const text = await readFile(makefile, "utf8");
-  const absolute = `/usr/src/linux-headers-${abi}-common/Makefile`;
-  if (!text.includes(`include ${absolute}`)) {
-    throw new Error(`${makefile}: expected "include ${absolute}"`);
+  const absolute = /^include \/usr\/src\/(linux-headers-\S+-common\/Makefile)$/m;
+  if (!absolute.test(text)) {
+    throw new Error(`${makefile}: expected "include /usr/src/linux-headers-…-common/Makefile"`);
   }
-  const relative = `$(dir $(lastword $(MAKEFILE_LIST)))../linux-headers-${abi}-common/Makefile`;
-  await writeFile(makefile, text.replaceAll(absolute, relative));
+  const beside = (_: string, path: string) =>
+    `include $(dir $(lastword $(MAKEFILE_LIST)))../${path}`;
+  await writeFile(makefile, text.replace(absolute, beside));
   // They point at the host's /usr/src, which has other headers or none.
   for (const link of ["build", "source"]) {
     await rm(join(root, "lib/modules", release, link), { force: true });

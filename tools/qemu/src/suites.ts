@@ -1,45 +1,185 @@
 // SPDX-License-Identifier: MIT
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { execa } from "execa";
-import type { PackageSource } from "./apt.js";
-import { cachedDirectory } from "./cache.js";
+import { download, errorLine, type PackageSource } from "./apt.js";
+import { cachedDirectory, isDirectory } from "./cache.js";
 
 /** The keys of Debian's archive, those of coming releases too; of debian-archive-keyring. */
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const DAY_MS = 24 * 60 * 60 * 1000;
+const HOUR_MS = 60 * 60 * 1000;
+/** Lists are fetched once a day, those that lack a pocket sooner; old ones stay for who reads them. */
+const FRESH_HOURS = 24;
+const FRESH_HOURS_INCOMPLETE = 1;
+const KEPT_HOURS = 48;
+/** Beside the lists: what could not be reached when they were fetched, as JSON. */
+const PROBLEMS = "problems.json";
 
-/**
- * Opens a suite of Debian beside those that the machine uses: from the mirror of the machine's own
- * apt configuration, with package lists of its own in the cache directory, and with nothing taken
- * as installed. Neither the machine's configuration nor its lists change. Lists are fetched once a
- * day. Throws if they can't be.
- */
-export async function openSuite(suite: string, cacheDirectory: string): Promise<PackageSource> {
-  const parent = join(resolve(cacheDirectory), "apt");
-  const path = join(parent, listsName(suite, new Date()));
-  // The day is in the name, so that lists never change under a run that reads them.
-  await cachedDirectory(path, async (temporary) => {
-    const mirror = await hostMirror();
-    const options = `arch=amd64 signed-by=${KEYRING} target=Packages`;
-    await writeFile(join(temporary, "sources.list"), `deb [${options}] ${mirror} ${suite} main\n`);
-    await writeFile(join(temporary, "status"), "");
-    await mkdir(join(temporary, "lists/partial"), { recursive: true });
-    await mkdir(join(temporary, "cache"));
-    // Without --error-on=any a mirror that can't be reached is a mere warning.
-    const update = await execa("apt-get", [...aptOptions(temporary), "update", "--error-on=any"], {
-      env: { LC_ALL: "C" },
-      reject: false,
-      all: true,
-    });
-    if (update.failed) throw new Error(`the package lists of ${suite}: ${update.all ?? ""}`);
-    await removeOldLists(parent, suite);
-  });
-  return { name: `Debian ${suite}`, options: aptOptions(path), remedy: `remove ${path}` };
+/** A suite of Debian with the pockets that complete it. */
+export interface Suite {
+  name: string;
+  /** Name of the release that runs packages of this suite; a testing release has none yet. */
+  codename?: string;
+  /** Suites of the main archive, without which there is nothing. */
+  base: readonly string[];
+  /** Its security updates. The suite is usable without, with older packages. */
+  security?: string;
 }
 
-function listsName(suite: string, day: Date): string {
-  return `${suite}_${day.toISOString().slice(0, 10)}`;
+/** The suites that kernels come from. */
+export const SUITES = {
+  bookworm: {
+    name: "bookworm",
+    codename: "bookworm",
+    base: ["bookworm", "bookworm-updates"],
+    security: "bookworm-security",
+  },
+  "bookworm-backports": {
+    name: "bookworm-backports",
+    codename: "bookworm",
+    base: ["bookworm", "bookworm-backports"],
+  },
+  trixie: {
+    name: "trixie",
+    codename: "trixie",
+    base: ["trixie", "trixie-updates"],
+    security: "trixie-security",
+  },
+  testing: { name: "testing", base: ["testing"] },
+  unstable: { name: "unstable", base: ["unstable"] },
+} as const satisfies Record<string, Suite>;
+
+/** Where Debian's packages are had from. */
+export interface Archives {
+  /** Addresses of the main archive, the first to try first. */
+  main: readonly string[];
+  /** Addresses of the archive of security updates; may be empty. */
+  security: readonly string[];
+  /** Options for every line of sources.list. */
+  options: readonly string[];
+}
+
+/** The archives of the machine's own apt configuration. Throws if that names no Debian mirror. */
+export async function hostArchives(): Promise<Archives> {
+  const main = await hostAddresses("Debian");
+  if (main.length === 0) {
+    throw new Error("apt has no package lists of a Debian mirror: run apt-get update as root");
+  }
+  const security = await hostAddresses("Debian-Security");
+  return { main, security, options: [`signed-by=${KEYRING}`] };
+}
+
+async function hostAddresses(label: string): Promise<string[]> {
+  const filters = ["Created-By: Packages", "Origin: Debian", `Label: ${label}`];
+  const { stdout, code } = await execa(
+    "apt-get",
+    ["indextargets", "--format", "$(REPO_URI)", ...filters],
+    { env: { LC_ALL: "C" }, reject: false },
+  );
+  if (code === "ENOENT") throw new Error("apt-get is missing: this needs a Debian system");
+  return [...new Set(stdout.split("\n").filter((line) => line !== ""))];
+}
+
+/** Choices for `openSuite`. */
+export interface OpenSuiteOptions {
+  /** Those of the machine, unless given. */
+  archives?: Archives;
+  /** Fetch the lists even if those of today are here. */
+  fresh?: boolean;
+}
+
+/**
+ * Opens a suite of Debian, whether the machine uses it or not: from the mirrors of the machine's own
+ * apt configuration, with package lists of its own in the cache directory, and with nothing taken
+ * as installed. Neither the machine's configuration nor its lists change. Lists are fetched once a
+ * day. Pockets that can't be reached are left out and named in `problems`; throws if the suite itself
+ * can't be.
+ */
+export async function openSuite(
+  suite: Suite,
+  cacheDirectory: string,
+  options: OpenSuiteOptions = {},
+): Promise<PackageSource> {
+  const parent = join(resolve(cacheDirectory), "apt");
+  const today = options.fresh === true ? undefined : await newestLists(parent, suite);
+  if (today !== undefined) return packageSource(suite, today.path, today.problems);
+  const archives = options.archives ?? (await hostArchives());
+  const problems: string[] = [];
+  for (const sources of sourcesOf(suite, archives)) {
+    // The time is in the name, so that lists never change under a run that reads them.
+    const path = join(parent, `${suite.name}_${new Date().toISOString().replaceAll(/[:.]/g, "-")}`);
+    try {
+      await cachedDirectory(path, async (temporary) => {
+        await fetchLists(temporary, sources);
+        await writeFile(join(temporary, PROBLEMS), JSON.stringify(problems));
+      });
+      await removeOldLists(parent, suite);
+      return packageSource(suite, path, problems);
+    } catch (error) {
+      problems.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  throw new Error(
+    `the package lists of Debian ${suite.name} can't be fetched: ${problems.at(-1)}; check the ` +
+      "network and the mirrors of apt",
+  );
+}
+
+/** Downloads the packages of a suite, by name, into `directory`, and nothing that they depend on. */
+export async function downloadPackages(
+  names: readonly string[],
+  suite: Suite,
+  directory: string,
+  cacheDirectory: string,
+): Promise<void> {
+  await download(names, directory, await openSuite(suite, cacheDirectory));
+}
+
+function packageSource(suite: Suite, path: string, problems: readonly string[]): PackageSource {
+  return { name: `Debian ${suite.name}`, options: aptOptions(path), problems };
+}
+
+/** Texts for sources.list, the most complete first. */
+function sourcesOf(suite: Suite, archives: Archives): string[] {
+  const line = (address: string, name: string) =>
+    `deb [${["arch=amd64", "target=Packages", ...archives.options].join(" ")}] ${address} ${name} main\n`;
+  return archives.main.flatMap((main) => {
+    const base = suite.base.map((name) => line(main, name)).join("");
+    const first = line(main, suite.base[0] ?? suite.name);
+    const security = suite.security;
+    const whole =
+      security === undefined
+        ? []
+        : archives.security.map((address) => base + line(address, security));
+    // Without its pockets a suite still has the packages that it was released with.
+    const fallbacks = suite.base.at(-1) === suite.name ? [base] : [base, first];
+    return [...whole, ...fallbacks];
+  });
+}
+
+/** A package that is as good as installed: unpacked kernels need no initramfs. */
+const STATUS = `Package: daxfs-unpacks-kernels
+Status: install ok installed
+Architecture: all
+Maintainer: nobody
+Version: 1
+Provides: linux-initramfs-tool
+Description: stands for what an unpacked kernel can do without
+`;
+
+async function fetchLists(directory: string, sources: string): Promise<void> {
+  await writeFile(join(directory, "sources.list"), sources);
+  await writeFile(join(directory, "status"), STATUS);
+  await mkdir(join(directory, "lists/partial"), { recursive: true });
+  await mkdir(join(directory, "cache"));
+  // Without --error-on=any a mirror that can't be reached is a mere warning.
+  const update = await execa("apt-get", [...aptOptions(directory), "update", "--error-on=any"], {
+    env: { LC_ALL: "C" },
+    reject: false,
+    all: true,
+  });
+  if (update.code === "ENOENT") throw new Error("apt-get is missing: this needs a Debian system");
+  if (update.failed) throw new Error(errorLine(update.all ?? ""));
 }
 
 /** What turns apt from the machine's configuration to that in `directory`. */
@@ -54,29 +194,42 @@ function aptOptions(directory: string): string[] {
     `Dir::State::lists=${join(directory, "lists")}`,
     `Dir::State::status=${join(directory, "status")}`,
     `Dir::Cache=${join(directory, "cache")}`,
+    // Three tries before a passing fault of the network counts.
+    "Acquire::Retries=3",
   ].flatMap((option) => ["-o", option]);
 }
 
-/** Address of the mirror from which the machine gets Debian itself. */
-async function hostMirror(): Promise<string> {
-  // The labels of Debian's security updates and of others' repositories are different ones.
-  const filters = ["Created-By: Packages", "Origin: Debian", "Label: Debian"];
-  const { stdout } = await execa(
-    "apt-get",
-    ["indextargets", "--format", "$(REPO_URI)", ...filters],
-    { env: { LC_ALL: "C" } },
-  );
-  const mirror = stdout.split("\n")[0];
-  if (!mirror) throw new Error("apt has no lists of a Debian mirror: run apt-get update");
-  return mirror;
+/** Directory of the newest lists, if they are fresh. */
+async function newestLists(
+  parent: string,
+  suite: Suite,
+): Promise<{ path: string; problems: string[] } | undefined> {
+  const newest = (await listsOf(parent, suite)).at(-1);
+  if (newest === undefined) return undefined;
+  const path = join(parent, newest.name);
+  const problems: string[] = JSON.parse(await readFile(join(path, PROBLEMS), "utf8"));
+  const limit = problems.length === 0 ? FRESH_HOURS : FRESH_HOURS_INCOMPLETE;
+  return newest.hours < limit ? { path, problems } : undefined;
 }
 
-/** Yesterday's stay: a run that began before midnight may still read them. */
-async function removeOldLists(parent: string, suite: string): Promise<void> {
-  const yesterday = listsName(suite, new Date(Date.now() - DAY_MS));
-  for (const name of await readdir(parent)) {
-    if (name.startsWith(`${suite}_`) && name < yesterday) {
-      await rm(join(parent, name), { recursive: true, force: true });
-    }
+async function removeOldLists(parent: string, suite: Suite): Promise<void> {
+  for (const { name, hours } of await listsOf(parent, suite)) {
+    if (hours > KEPT_HOURS) await rm(join(parent, name), { recursive: true, force: true });
   }
+}
+
+/** Directories of a suite's lists with their ages, the oldest first. */
+async function listsOf(parent: string, suite: Suite): Promise<{ name: string; hours: number }[]> {
+  if (!(await isDirectory(parent))) return [];
+  const stamp = /^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)-(\d{3})Z$/;
+  return (await readdir(parent))
+    .filter((name) => name.startsWith(`${suite.name}_`))
+    .sort()
+    .flatMap((name) => {
+      const iso = name
+        .slice(suite.name.length + 1)
+        .replace(stamp, (_, day, h, m, s, ms) => `${day}T${h}:${m}:${s}.${ms}Z`);
+      const time = Date.parse(iso);
+      return Number.isNaN(time) ? [] : [{ name, hours: (Date.now() - time) / HOUR_MS }];
+    });
 }

@@ -6,6 +6,7 @@ import { findKernelWarnings, hasPhantomBreakpoint, kernelMessages } from "./cons
 import { type GuestSetup, prepareGuest } from "./guest.js";
 import { GUEST_FILES, runInit } from "./guest-scripts.js";
 import { type GuestRecord, type GuestReport, parseReport } from "./report.js";
+import { rememberRestart } from "./restarts.js";
 
 /** What `runGuest` boots and runs. */
 export interface GuestOptions extends GuestSetup {
@@ -75,6 +76,7 @@ export async function runGuest(options: GuestOptions): Promise<GuestResult> {
     const excuse = await excuseOf(error);
     if (excuse === undefined) throw error;
     process.stderr.write(`${excuse}; the guest is started once more; ${error.message}\n`);
+    await rememberRestart(options.kernel.cacheDirectory, `${options.name ?? "guest"}: ${excuse}`);
     return runGuestOnce(options);
   }
 }

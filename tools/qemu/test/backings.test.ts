@@ -23,7 +23,7 @@ let kernel: Kernel;
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
-  kernel = await fetchKernel("6.1", CACHE);
+  kernel = await fetchKernel("oldest", CACHE);
 });
 
 describe("backings", () => {

@@ -21,7 +21,7 @@ let kernel: Kernel;
 beforeAll(async () => {
   directory = await temporaryDirectory();
   logs = join(directory, "logs");
-  kernel = await fetchKernel("6.1", CACHE);
+  kernel = await fetchKernel("oldest", CACHE);
 });
 
 async function build(name: string, body: string): Promise<string> {

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+/** The frame of a test file that boots one guest: what it takes, the boot, and the cleaning up. */
+import type { GuestOptions, GuestResult } from "@daxfs/qemu";
+import { afterAll, beforeAll, describe } from "vitest";
+import { runDaxfsGuest } from "./backing.js";
+import {
+  buildDaxfs,
+  type Daxfs,
+  guestValue,
+  type HelperCheck,
+  helperChecks,
+  reasonToSkip,
+  removeDirectory,
+  workDirectory,
+} from "./environment.js";
+
+/** What a guest is prepared with. */
+export interface Preparation extends Daxfs {
+  /** A directory in the cache, on disk, that goes away after the file's tests. */
+  directory: string;
+}
+
+/**
+ * A guest without what the frame knows. It has one processor unless `cpus` says more, which tests of
+ * concurrency do: a second one makes QEMU's emulation take more time, even for what uses one.
+ */
+export type SuiteGuestOptions = Omit<GuestOptions, "kernel" | "modules" | "name">;
+
+/** The guest of a test file. */
+export interface GuestSuite {
+  /**
+   * Has the guest booted before the tests, with the module loaded. `prepare` makes its images and
+   * programs, and returns what it runs.
+   */
+  boot(prepare: (preparation: Preparation) => Promise<SuiteGuestOptions>): void;
+  /** What the guest reported. Throws before it has come to its end. */
+  readonly result: GuestResult;
+  /** A value that the guest sent. Throws if it did not. */
+  value(name: string): string;
+  /** The checks of a helper program, whose output the guest attached under `name`. */
+  checks(name: string): HelperCheck[];
+  /** Those of them that failed. */
+  failures(name: string): HelperCheck[];
+}
+
+/** Choices for `describeGuest`. */
+export interface GuestSuiteOptions {
+  /** Why the tests can't run here, if the file has reasons of its own. */
+  skip?: string | undefined;
+  /** Whether only root can make what the guest is given; true by default. */
+  needsRoot?: boolean;
+  /** What kernel and module the guest has: those under test, unless given. */
+  build?: () => Promise<Daxfs>;
+  /** How the guest is run: with its images in the backing under test, unless given. */
+  run?: (options: GuestOptions) => Promise<GuestResult>;
+}
+
+/**
+ * A describe block about one guest. `name` names its directory and its console log. Where the tests
+ * can't run, they are skipped and the reason is printed.
+ */
+export async function describeGuest(
+  title: string,
+  name: string,
+  options: GuestSuiteOptions,
+  tests: (guest: GuestSuite) => void,
+): Promise<void> {
+  const needsRoot = options.needsRoot ?? true;
+  const reason = options.skip ?? (needsRoot ? await reasonToSkip() : undefined);
+  if (reason !== undefined) console.warn(`the tests of ${name} are left out: ${reason}`);
+  describe.skipIf(reason !== undefined)(title, () => tests(guestSuite(name, options)));
+}
+
+function guestSuite(name: string, options: GuestSuiteOptions): GuestSuite {
+  const { build = buildDaxfs, run = runDaxfsGuest } = options;
+  let directory: string | undefined;
+  let result: GuestResult | undefined;
+  const ended = () => {
+    if (result === undefined) throw new Error(`the guest of ${name} has not come to its end`);
+    return result;
+  };
+  afterAll(() => removeDirectory(directory));
+  return {
+    boot(prepare) {
+      beforeAll(async () => {
+        const [daxfs, path] = await Promise.all([build(), workDirectory(name)]);
+        directory = path;
+        const { kernel, module } = daxfs;
+        const own = await prepare({ kernel, module, directory: path });
+        result = await run({ cpus: 1, ...own, kernel, modules: [module], name });
+        console.info(`the guest took ${Math.round(result.durationSeconds)} s`);
+      });
+    },
+    get result() {
+      return ended();
+    },
+    value: (key) => guestValue(ended(), key),
+    checks: (key) => helperChecks(ended(), key),
+    failures: (key) => helperChecks(ended(), key).filter(({ passed }) => !passed),
+  };
+}
