@@ -117,6 +117,32 @@ describe.each(KERNEL_ROLES)("the module's sources, for the %s kernel", (role) =>
 });
 
 describe("the module's sources", () => {
+  /** Builds a copy that doesn't compile, and that was tested up to the given series. */
+  async function failToBuild(name: string, tested: string): Promise<string> {
+    const kernel = await fetchKernel("oldest", cache);
+    const directory = await sources(name);
+    const header = join(directory, "compat.h");
+    const text = await readFile(header, "utf8");
+    const newest = /^#define DAXFS_NEWEST_TESTED ".*"$/m;
+    expect(text).toMatch(newest);
+    const changed = text.replace(newest, `#define DAXFS_NEWEST_TESTED "${tested}"`);
+    await writeFile(header, `${changed}\n#error a changed interface\n`);
+    const { failed, output } = await runMake(kernel, directory, [], path);
+    expect(failed).toBe(true);
+    expect(output).toContain("a changed interface");
+    return output;
+  }
+
+  test("say which file to change when a kernel is too new for them", async () => {
+    expect(await failToBuild("too-new", "5.19")).toMatch(
+      /^daxfs does not build for Linux 6\.1 yet, it is tested up to 5\.19: .* kernel\/compat\.h$/m,
+    );
+  });
+
+  test("say nothing of the kernel's age when that is not the reason", async () => {
+    expect(await failToBuild("known", "6.1")).not.toContain("daxfs does not build");
+  });
+
   test("are found wanting by sparse when they mix byte orders", async () => {
     const directory = await sources("sparse");
     await writeFile(

@@ -95,7 +95,12 @@ async function copySources(from: string, to: string): Promise<void> {
 async function make(kernel: Kernel, scratch: string, options: BuildModuleOptions): Promise<void> {
   const words = [...(options.extraWarnings ? ["W=1"] : []), ...(options.makeArguments ?? [])];
   const { failed, output } = await runMake(kernel, scratch, words);
-  if (failed) throw new Error(`building for ${kernel.release} failed:\n${output}`);
+  if (failed) {
+    // The Makefile's own explanation, if it has one, says more than the first error.
+    const reason = /^daxfs does not build .*$/m.exec(output)?.[0];
+    const failure = `building for ${kernel.release} failed`;
+    throw new Error(`${failure}${reason === undefined ? "" : `: ${reason}`}:\n${output}`);
+  }
   if (findBuildWarnings(output).length > 0) {
     throw new Error(`building for ${kernel.release} gave warnings:\n${output}`);
   }
