@@ -26,6 +26,7 @@ export const PACKAGES = {
     "pahole",
     "qemu-system-x86",
     "xz-utils",
+    "zstd",
   ],
   rootfs: ["debootstrap"],
   test: [
@@ -58,7 +59,6 @@ export const PACKAGES = {
     "vmtouch",
     "zip",
     "zlib1g-dev",
-    "zstd",
   ],
   debug: ["bc", "bison", "flex", "gcc-12", "libelf-dev", "make", "xz-utils"],
   bench: ["e2fsprogs", "erofs-utils", "gcc", "squashfs-tools", "tar", "time"],

@@ -14,6 +14,7 @@ import { cachedDirectory, isDirectory } from "./cache.js";
 import { type KernelRole, ROLE_SOURCES } from "./kernel-roles.js";
 import { compareSeries, seriesOf } from "./kernel-version.js";
 import { type Archives, openSuite, type Suite } from "./suites.js";
+import { extractVmlinux } from "./vmlinux.js";
 
 /** A distribution kernel, unpacked in the cache and ready to boot and to build modules for. */
 export interface Kernel {
@@ -24,8 +25,10 @@ export interface Kernel {
   release: string;
   /** Version of the Debian package. */
   version: string;
-  /** The bzImage. */
+  /** The bzImage, as the distribution ships it. */
   image: string;
+  /** The kernel of the bzImage, decompressed, if it can be booted that way. */
+  vmlinux?: string;
   /** Directory of the kernel's own modules (its `kernel/` holds the .ko files). */
   modulesDirectory: string;
   /** What modules pass as KDIR, unless there is a `buildRoot`. */
@@ -51,6 +54,7 @@ interface CachedKernel {
   release: string;
   version: string;
   image: string;
+  vmlinux?: string;
   modulesDirectory: string;
   headersDirectory: string;
   compiler: string;
@@ -76,6 +80,7 @@ const ESSENTIALS = ["bash", "coreutils", "dash", "diffutils", "findutils", "grep
 
 /** In the directory of a kernel, once it is complete. */
 const DESCRIPTION = "kernel.json";
+const VMLINUX = "vmlinux";
 /** In the cache: a directory for each version of a kernel, and which one each role has. */
 const KERNELS = "debian-kernels";
 const HOUR_MS = 60 * 60 * 1000;
@@ -225,16 +230,34 @@ async function describeUnpacked(
     ...["lib", "usr/lib"].map((directory) => join(directory, "modules", release)),
   );
   const headersDirectory = find("headers", join("usr/src", `linux-headers-${release}`));
+  const image = find(
+    "image",
+    join("boot", `vmlinuz-${release}`),
+    join(modulesDirectory, "vmlinuz"),
+  );
+  const vmlinux = await decompress(root, image, join(root, headersDirectory, ".config"));
   return {
     role,
     release,
     version,
-    image: find("image", join("boot", `vmlinuz-${release}`), join(modulesDirectory, "vmlinuz")),
+    image,
+    ...(vmlinux === undefined ? {} : { vmlinux }),
     modulesDirectory,
     headersDirectory,
     compiler: await compilerOf(join(root, headersDirectory, ".config")),
     hasBuildRoot,
   };
+}
+
+/** Decompresses a kernel that can be booted so, and returns the file's path below `root`. */
+async function decompress(
+  root: string,
+  image: string,
+  configuration: string,
+): Promise<string | undefined> {
+  if (!/^CONFIG_PVH=y$/m.test(await readFile(configuration, "utf8"))) return undefined;
+  await writeFile(join(root, VMLINUX), await extractVmlinux(join(root, image)));
+  return VMLINUX;
 }
 
 /** The compiler that a kernel was built with, by its name as a command. */
@@ -312,6 +335,7 @@ async function readKernel(cache: string, directory: string): Promise<Kernel> {
     release: found.release,
     version: found.version,
     image: join(root, found.image),
+    ...(found.vmlinux === undefined ? {} : { vmlinux: join(root, found.vmlinux) }),
     modulesDirectory: join(root, found.modulesDirectory),
     headersDirectory: join(root, found.headersDirectory),
     compiler: found.compiler,

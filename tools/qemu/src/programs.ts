@@ -8,6 +8,7 @@ const packages: Record<string, string> = {
   busybox: "busybox-static",
   bwrap: "bubblewrap",
   "qemu-system-x86_64": "qemu-system-x86",
+  gzip: "gzip",
   xz: "xz-utils",
   zstd: "zstd",
 };

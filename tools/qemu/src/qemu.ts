@@ -59,7 +59,7 @@ export function qemuArguments(options: MachineOptions): string[] {
     ["-m", plugged.slots === 0 ? `${totalMib}M` : `${totalMib}M,${room}`],
     ["-nodefaults", "-no-user-config", "-no-reboot"],
     ["-display", "none"],
-    ["-kernel", options.kernel.image],
+    ["-kernel", options.kernel.vmlinux ?? options.kernel.image],
     ["-initrd", options.initramfs],
     ["-append", parameters.join(" ")],
     options.serialPorts.flatMap((port) => ["-serial", port]),

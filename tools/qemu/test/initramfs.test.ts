@@ -14,7 +14,7 @@ beforeAll(async () => {
   directory = await temporaryDirectory();
   await writeFile(join(directory, "host-file"), "from the host\n", { mode: 0o640 });
   archive = await buildInitramfs({
-    kernel: await fetchKernel("6.1", CACHE),
+    kernel: await fetchKernel("oldest", CACHE),
     init: "#!/bin/sh\n",
     files: [
       { guestPath: "/deep/down/file", content: Buffer.from([0, 1, 255]), mode: 0o600 },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { access, appendFile, copyFile, readFile } from "node:fs/promises";
+import { access, appendFile, copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -17,6 +17,7 @@ import {
   readModule,
   resolveModules,
 } from "../src/index.js";
+import { extractVmlinux } from "../src/vmlinux.js";
 import { CACHE, temporaryDirectory, writeModule } from "./support.js";
 
 let directory: string;
@@ -38,6 +39,9 @@ describe.each(KERNEL_ROLES)("the %s kernel", (role) => {
     expect(kernel.release).toMatch(/^\d+\.\d+\..*-amd64$/);
     expect(kernel.release.startsWith(`${kernel.series}.`)).toBe(true);
     expect((await readFile(kernel.image)).toString("latin1", 0x202, 0x206)).toBe("HdrS");
+    const vmlinux = await readFile(kernel.vmlinux ?? "");
+    expect(vmlinux.toString("latin1", 0, 4)).toBe("\x7fELF");
+    expect(vmlinux.includes(`Linux version ${kernel.release} `)).toBe(true);
     await access(join(kernel.headersDirectory, ".config"));
     const [overlay] = await resolveModules(kernel, ["overlay"], []);
     expect(moduleInfo(await readModule(overlay ?? "")).get("vermagic")).toContain(kernel.release);
@@ -83,6 +87,19 @@ describe("fetchKernel", () => {
     expect(kernels.map((one) => isSince(one, "6.12"))).toEqual([false, true, true]);
     expect(isSince({ release: "7.10.2-amd64" }, "7.9")).toBe(true);
     expect(isSince({ release: "6.12.95+deb12-amd64" }, "7.0")).toBe(false);
+  });
+});
+
+describe("a bzImage whose kernel can't be had", () => {
+  it("is refused with the reason", async () => {
+    const path = join(directory, "image");
+    await writeFile(path, "no kernel at all");
+    await expect(extractVmlinux(path)).rejects.toThrow(/is not a bzImage$/);
+    const image = await readFile(kernel.image);
+    const payload = image.indexOf(Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]));
+    expect(payload).toBeGreaterThan(0);
+    await writeFile(path, image.fill("strange", payload, payload + 7));
+    await expect(extractVmlinux(path)).rejects.toThrow(/unknown compression.* 737472616e67$/);
   });
 });
 
