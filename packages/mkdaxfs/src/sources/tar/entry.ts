@@ -44,6 +44,7 @@ export interface LongNames {
 
 const KINDS: ReadonlyMap<string, EntryKind> = new Map([
   ["0", "file"],
+  ["\0", "file"],
   ["1", "link"],
   ["2", "symlink"],
   ["3", "character-device"],

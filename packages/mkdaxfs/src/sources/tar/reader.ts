@@ -28,24 +28,28 @@ const PAX_HEADERS_MAX = 16 * 1024 * 1024;
 const GLOBAL_HEADERS_MAX = 64 * 1024;
 
 /** Headers that say something of entries to come; "X" is what Sun's tar has for "x", "V" a label. */
+/** Bytes of a list of names that are looked at. */
+const DUMPDIR_MAX = 1024 * 1024;
+
+/** Why headers are refused that some programs take and others pass over. */
+const DISAGREEMENT =
+  "and programs disagree about what counts (make the archive with GNU tar or bsdtar)";
+
 const EXTRA_TYPES = "xXgLKV";
 
 /** What extra headers said of the next entry. */
 interface Pending {
   readonly records: PaxRecord[];
   readonly longNames: LongNames;
-  /** Bytes of the PAX headers. */
-  paxSize: number;
-  /** Whether there were extra headers. */
-  any: boolean;
+  /** Types of the extra headers, "x" for both kinds of PAX. */
+  readonly types: Set<string>;
 }
 
 function newPending(): Pending {
   return {
     records: [],
     longNames: { path: undefined, linkPath: undefined },
-    paxSize: 0,
-    any: false,
+    types: new Set(),
   };
 }
 
@@ -112,7 +116,9 @@ export class TarReader {
       const entry = this.checked(() => entryOf(header, extended, pending.longNames));
       this.path = entry.path;
       const sparseHeader = header.type === "S" ? yield* this.gnuSparse(block) : undefined;
-      if (entry.kind === "link") while (input.available < TAR_BLOCK && !input.ended) yield WAIT;
+      if (mayBeFollowedByHeader(entry)) {
+        while (input.available < TAR_BLOCK && !input.ended) yield WAIT;
+      }
       const size = this.contentSize(header, entry);
       const end = input.position + wholeBlocks(size);
       if (entry.kind !== "file") entry.storedSize = 0;
@@ -160,7 +166,7 @@ export class TarReader {
   /** @param length bytes that came where a header should be: a block of zeros, or too few */
   private checkEnd(length: number, pending: Pending): void {
     this.endMarker = length === TAR_BLOCK;
-    if (pending.any) {
+    if (pending.types.size > 0) {
       throw this.failure("ends where an entry should follow its extra header (get it again)");
     }
     // GNU tar, too, takes an archive without an end marker, but not without anything.
@@ -195,6 +201,9 @@ export class TarReader {
         pending.longNames.linkPath = yield* this.longPath(header, pending);
         break;
       case "V":
+        if (pending.types.has("x")) {
+          throw this.failure(`has a global PAX header behind its own one, ${DISAGREEMENT}`);
+        }
         yield* this.skip(wholeBlocks(header.size));
         break;
       default:
@@ -204,9 +213,8 @@ export class TarReader {
 
   private *localHeader({ size }: TarHeader, pending: Pending): Generator<Wait, void> {
     this.isPax = true;
-    pending.any = true;
-    pending.paxSize += size;
-    const content = yield* this.extraContent(size, pending.paxSize, PAX_HEADERS_MAX);
+    this.onlyOne(pending, "x", "PAX header");
+    const content = yield* this.extraContent(size, size, PAX_HEADERS_MAX);
     for (const record of this.checked(() => parsePaxRecords(content))) {
       pending.records.push(record);
     }
@@ -221,8 +229,14 @@ export class TarReader {
     this.checked(() => globals.addPax(parsePaxRecords(content)));
   }
 
-  private *longPath({ size }: TarHeader, pending: Pending): Generator<Wait, ByteString> {
-    pending.any = true;
+  /** Notes an extra header. @throws BuildError when the entry has one of the type already */
+  private onlyOne({ types }: Pending, type: string, what: string): void {
+    if (types.has(type)) throw this.failure(`has more than one ${what}, ${DISAGREEMENT}`);
+    types.add(type);
+  }
+
+  private *longPath({ type, size }: TarHeader, pending: Pending): Generator<Wait, ByteString> {
+    this.onlyOne(pending, type, type === "L" ? "long name" : "long link target");
     const text = byteStringOf(yield* this.extraContent(size, size, LONG_PATH_MAX));
     const end = text.indexOf("\0");
     return end < 0 ? text : text.slice(0, end);
@@ -254,8 +268,7 @@ export class TarReader {
       case "file":
         return entry.storedSize;
       case "directory":
-        // POSIX has the size of a directory as a quota.
-        return header.type === "5" ? 0 : entry.storedSize;
+        return this.directoryHasContent(header, entry.storedSize) ? entry.storedSize : 0;
       case "link":
         return this.linkHasContent(header, entry.storedSize) ? entry.storedSize : 0;
       default:
@@ -272,6 +285,24 @@ export class TarReader {
     if (size === 0 || this.isPax || format !== "ustar") return size > 0 && this.isPax;
     return !looksLikeTar(this.input.peek(TAR_BLOCK));
   }
+  /**
+   * Whether a directory's content follows. POSIX has the size of a directory as a quota, and old
+   * programs, which write it as a file with a slash at the end of its name, give one without any
+   * content. Where a later program does so, GNU tar expects no content and libarchive does: look
+   * whether a header follows.
+   */
+  private directoryHasContent({ type }: TarHeader, size: number): boolean {
+    switch (type) {
+      case "5":
+      case "\0":
+        return false;
+      case "0":
+        return size > 0 && !looksLikeTar(this.input.peek(TAR_BLOCK));
+      default:
+        return true;
+    }
+  }
+
 
   /** The map of a sparse entry in old GNU tar's format: in its header and blocks behind that. */
   private *gnuSparse(header: Uint8Array): Generator<Wait, SparseHeader> {
@@ -363,3 +394,8 @@ export class TarReader {
 function wholeBlocks(size: number): number {
   return Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
 }
+/** Whether the size of an entry may be one of a content that is not there. */
+function mayBeFollowedByHeader({ kind, storedSize }: TarEntry): boolean {
+  return storedSize > 0 && (kind === "link" || kind === "directory");
+}
+
