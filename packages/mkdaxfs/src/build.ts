@@ -18,6 +18,7 @@ import { treeAdjuster } from "./tree/adjust.js";
 import { Layer, type OverlayMarkers, type WhiteoutMode } from "./tree/layer.js";
 import { selector } from "./tree/select.js";
 import { Tree } from "./tree/tree.js";
+import { XattrPolicy } from "./tree/xattr-policy.js";
 import { parseUuid, uuidText } from "./uuid.js";
 import { type WriteOptions, type WrittenImage, writeImageFile } from "./write/image-file.js";
 import { writeImageStream } from "./write/image-stream.js";
@@ -40,7 +41,8 @@ export async function buildImage(options: BuildOptions): Promise<BuildReport> {
   const signal = options.signal ?? new AbortController().signal;
   signal.throwIfAborted();
   const select = selector(options);
-  const adjust = treeAdjuster(options);
+  const xattrPolicy = new XattrPolicy(options);
+  const adjust = treeAdjuster(options, xattrPolicy);
   const jobs = jobsOf(options);
   const target = targetOf(options);
   const pool = new WorkerPool(jobs, signal);
@@ -62,6 +64,7 @@ export async function buildImage(options: BuildOptions): Promise<BuildReport> {
       outputFile: target?.kind === "file" ? joined(target.directory, target.name) : undefined,
       wanted: select === undefined ? undefined : (path, is) => select.wanted(path, is),
       xattrs: options.xattrs ?? true,
+      xattrVerdict: (name) => xattrPolicy.verdict(name),
       report: write.report,
       warn: options.onWarning ?? (() => {}),
     };

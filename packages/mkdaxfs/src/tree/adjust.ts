@@ -20,12 +20,15 @@ export interface Adjusted {
  * Changes a merged tree as the options say: owners, groups, permissions, times, extended attributes
  * of every file, each once however many names it has. An owner given for everything comes before
  * the map; a time given for everything is clamped like any other.
+ * @param policy what becomes of attributes; it counts what is left out
  * @returns what does it, to be used once; options are read here, so that a wrong one is known
  *   before a source is read.
  * @throws BuildError for an option here, for a file there.
  */
-export function treeAdjuster(options: AdjustOptions): (root: FileInode) => Adjusted {
-  const policy = new XattrPolicy(options);
+export function treeAdjuster(
+  options: AdjustOptions,
+  policy = new XattrPolicy(options),
+): (root: FileInode) => Adjusted {
   const owner = idChange("owner", options.owner, options.uidMap);
   const group = idChange("group", options.group, options.gidMap);
   const changeMode = options.mode === undefined ? undefined : parseModeChange(options.mode);
@@ -42,7 +45,7 @@ export function treeAdjuster(options: AdjustOptions): (root: FileInode) => Adjus
     }
     if (mtimeNs !== undefined) inode.mtimeNs = mtimeNs;
     if (clampMtimeNs !== undefined && inode.mtimeNs > clampMtimeNs) inode.mtimeNs = clampMtimeNs;
-    if (inode.xattrs.length > 0) inode.xattrs = policy.kept(inode.xattrs);
+    if (inode.xattrs.length > 0) inode.xattrs = policy.kept(inode.xattrs, inode.type);
   };
   return (root) => {
     forEachInode(root, adjust);
