@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, byteStringOf, printable } from "@daxfs/format";
 import { BuildError } from "../../errors.js";
+import { isIncrement } from "./dumpdir.js";
 import { entryOf, type LongNames, type TarEntry } from "./entry.js";
-import { Extended } from "./extended.js";
+import { Extended, type XattrVerdicts } from "./extended.js";
 import {
   gnuSparseExtension,
   gnuSparseHeader,
@@ -27,7 +28,6 @@ const PAX_HEADERS_MAX = 16 * 1024 * 1024;
 /** Bytes of those that count for all entries that follow, which each of them has. */
 const GLOBAL_HEADERS_MAX = 64 * 1024;
 
-/** Headers that say something of entries to come; "X" is what Sun's tar has for "x", "V" a label. */
 /** Bytes of a list of names that are looked at. */
 const DUMPDIR_MAX = 1024 * 1024;
 
@@ -35,6 +35,7 @@ const DUMPDIR_MAX = 1024 * 1024;
 const DISAGREEMENT =
   "and programs disagree about what counts (make the archive with GNU tar or bsdtar)";
 
+/** Headers that say something of entries to come; "X" is what Sun's tar has for "x", "V" a label. */
 const EXTRA_TYPES = "xXgLKV";
 
 /** What extra headers said of the next entry. */
@@ -55,7 +56,7 @@ function newPending(): Pending {
 
 // Most entries of most archives have none.
 const NOTHING_PENDING = newPending();
-const NO_EXTENDED = new Extended();
+const NO_EXTENDED = new Extended(() => "kept");
 
 /** What the header of a sparse entry of old GNU tar's format says. */
 interface SparseHeader {
@@ -69,6 +70,8 @@ export class TarReader {
   endMarker = false;
   /** Position of a byte other than zero behind the end marker, if there is one. */
   dataBehindEnd: number | undefined;
+  /** Whether a directory was seen whose list of names builds on an earlier archive. */
+  isIncrement = false;
 
   /** What PAX headers said of all entries that follow, and their bytes. */
   private globals: Extended | undefined;
@@ -79,10 +82,14 @@ export class TarReader {
   private start = 0;
   private path: ByteString = "";
 
-  /** @param description of the archive, for messages */
+  /**
+   * @param description of the archive, for messages
+   * @param xattrVerdict attributes that it does not keep are not parsed
+   */
   constructor(
     private readonly input: TarInput,
     private readonly description: string,
+    private readonly xattrVerdict: XattrVerdicts,
   ) {}
 
   /**
@@ -121,6 +128,8 @@ export class TarReader {
       }
       const size = this.contentSize(header, entry);
       const end = input.position + wholeBlocks(size);
+      if (extended.isIncrement) this.isIncrement = true;
+      else if (header.type === "D" && !this.isIncrement) yield* this.dumpdir(size);
       if (entry.kind !== "file") entry.storedSize = 0;
       else if (sparseHeader !== undefined) this.setGnuMap(entry, extended, sparseHeader);
       else if (extended.isSparse) yield* this.setPaxMap(entry, extended);
@@ -192,6 +201,9 @@ export class TarReader {
   private *extraHeader(header: TarHeader, pending: Pending): Generator<Wait, void> {
     switch (header.type) {
       case "g":
+        if (pending.types.has("x")) {
+          throw this.failure(`has a global PAX header behind its own one, ${DISAGREEMENT}`);
+        }
         yield* this.globalHeader(header);
         break;
       case "L":
@@ -201,9 +213,6 @@ export class TarReader {
         pending.longNames.linkPath = yield* this.longPath(header, pending);
         break;
       case "V":
-        if (pending.types.has("x")) {
-          throw this.failure(`has a global PAX header behind its own one, ${DISAGREEMENT}`);
-        }
         yield* this.skip(wholeBlocks(header.size));
         break;
       default:
@@ -220,19 +229,19 @@ export class TarReader {
     }
   }
 
-  private *globalHeader({ size }: TarHeader): Generator<Wait, void> {
-    this.isPax = true;
-    this.globalsSize += size;
-    const content = yield* this.extraContent(size, this.globalsSize, GLOBAL_HEADERS_MAX);
-    this.globals ??= new Extended();
-    const { globals } = this;
-    this.checked(() => globals.addPax(parsePaxRecords(content)));
-  }
-
   /** Notes an extra header. @throws BuildError when the entry has one of the type already */
   private onlyOne({ types }: Pending, type: string, what: string): void {
     if (types.has(type)) throw this.failure(`has more than one ${what}, ${DISAGREEMENT}`);
     types.add(type);
+  }
+
+  private *globalHeader({ size }: TarHeader): Generator<Wait, void> {
+    this.isPax = true;
+    this.globalsSize += size;
+    const content = yield* this.extraContent(size, this.globalsSize, GLOBAL_HEADERS_MAX);
+    this.globals ??= new Extended(this.xattrVerdict);
+    const { globals } = this;
+    this.checked(() => globals.addPax(parsePaxRecords(content)));
   }
 
   private *longPath({ type, size }: TarHeader, pending: Pending): Generator<Wait, ByteString> {
@@ -257,7 +266,7 @@ export class TarReader {
   private extended(header: TarHeader, { records, longNames }: Pending): Extended {
     this.path = longNames.path ?? header.path;
     if (records.length === 0) return this.globals ?? NO_EXTENDED;
-    const extended = this.globals?.copy() ?? new Extended();
+    const extended = this.globals?.copy() ?? new Extended(this.xattrVerdict);
     this.checked(() => extended.addPax(records));
     return extended;
   }
@@ -277,15 +286,6 @@ export class TarReader {
   }
 
   /**
-   * Whether the content of the file follows a hard link: it may in PAX archives, whereas before
-   * some programs gave the size and no content. As libarchive does, look whether a header follows
-   * where it can't be told otherwise.
-   */
-  private linkHasContent({ format }: TarHeader, size: number): boolean {
-    if (size === 0 || this.isPax || format !== "ustar") return size > 0 && this.isPax;
-    return !looksLikeTar(this.input.peek(TAR_BLOCK));
-  }
-  /**
    * Whether a directory's content follows. POSIX has the size of a directory as a quota, and old
    * programs, which write it as a file with a slash at the end of its name, give one without any
    * content. Where a later program does so, GNU tar expects no content and libarchive does: look
@@ -303,6 +303,21 @@ export class TarReader {
     }
   }
 
+  /**
+   * Whether the content of the file follows a hard link: it may in PAX archives, whereas before
+   * some programs gave the size and no content. As libarchive does, look whether a header follows
+   * where it can't be told otherwise.
+   */
+  private linkHasContent({ format }: TarHeader, size: number): boolean {
+    if (size === 0 || this.isPax || format !== "ustar") return size > 0 && this.isPax;
+    return !looksLikeTar(this.input.peek(TAR_BLOCK));
+  }
+
+  /** Looks at the list of names that is the content of a directory in a dump of GNU tar. */
+  private *dumpdir(size: number): Generator<Wait, void> {
+    const list = yield* this.read(Math.min(size, DUMPDIR_MAX));
+    this.isIncrement = isIncrement(byteStringOf(list));
+  }
 
   /** The map of a sparse entry in old GNU tar's format: in its header and blocks behind that. */
   private *gnuSparse(header: Uint8Array): Generator<Wait, SparseHeader> {
@@ -390,12 +405,12 @@ export class TarReader {
   }
 }
 
-/** Bytes that a content of `size` bytes takes in an archive. */
-function wholeBlocks(size: number): number {
-  return Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
-}
 /** Whether the size of an entry may be one of a content that is not there. */
 function mayBeFollowedByHeader({ kind, storedSize }: TarEntry): boolean {
   return storedSize > 0 && (kind === "link" || kind === "directory");
 }
 
+/** Bytes that a content of `size` bytes takes in an archive. */
+function wholeBlocks(size: number): number {
+  return Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
+}
