@@ -98,8 +98,15 @@ async function build(options: BuildOptions, parts: Build): Promise<BuildReport> 
   if (options.include?.length && tree.root.children.size === 0) {
     context.warn("nothing is included: no include glob matches anything that is not excluded");
   }
-  const { omittedXattrs } = adjust(tree.root);
+  const { omittedXattrs, clampedTimes } = adjust(tree.root);
   markers?.place();
+  if (clampedTimes > 0) {
+    const files = clampedTimes === 1 ? "1 file" : `${clampedTimes} files`;
+    context.warn(
+      `${files} had a modification time outside the years 1677 to 2262 that an image holds, and got ` +
+        "the nearest one that it holds (--mtime gives all files another)",
+    );
+  }
   const read = clock.lap();
 
   const files = contentFiles(tree);
