@@ -98,8 +98,8 @@ async function build(options: BuildOptions, parts: Build): Promise<BuildReport> 
   if (options.include?.length && tree.root.children.size === 0) {
     context.warn("nothing is included: no include glob matches anything that is not excluded");
   }
-  const { omittedXattrs, clampedTimes } = adjust(tree.root);
-  markers?.place();
+  const { omittedXattrs, clampedTimes, time } = adjust(tree.root);
+  markers?.place(time);
   if (clampedTimes > 0) {
     const files = clampedTimes === 1 ? "1 file" : `${clampedTimes} files`;
     context.warn(
