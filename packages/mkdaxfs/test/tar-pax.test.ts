@@ -64,7 +64,7 @@ describe("PAX records", () => {
     ["0".repeat(30), 0n],
     // Far outside any image: which time it is makes no difference.
     ["9".repeat(19), 999_999_999_999_999_999_000_000_000n],
-    [`-${"9".repeat(5000)}.5`, -999_999_999_999_999_999_500_000_000n],
+    [`-${"9".repeat(30)}.5`, -999_999_999_999_999_999_500_000_000n],
   ])("have the time %s to the nanosecond", (text, nanoseconds) => {
     expect(paxTime(["mtime", text])).toBe(nanoseconds);
   });

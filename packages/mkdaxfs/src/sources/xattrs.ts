@@ -82,7 +82,7 @@ function readValue(text: string, name: string, path: HostPath): Uint8Array {
     // Some filesystems list attributes of their own that can't be read; no mount shows them.
     if (!isShownByMount(bytes)) return new Uint8Array(0);
     throw new BuildError(
-      `cannot read the extended attribute ${printable(bytes)} of ${shown(path)}: ${error.message}`,
+      `cannot read extended attributes of ${shown(path)}: ${printable(bytes)}: ${error.message}`,
     );
   }
 }
