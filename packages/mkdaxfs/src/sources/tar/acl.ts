@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, printable } from "@daxfs/format";
 import { TarFault } from "./header.js";
+import { decimal } from "./pax.js";
 
 // The binary form is that of Linux: include/uapi/linux/posix_acl_xattr.h.
 const ACL_VERSION = 2;
@@ -84,7 +85,7 @@ function modeOf(mode: number, permissions: ReadonlyMap<number, number>): number 
   return (mode & ~0o777) | (user << 6) | (group << 3) | other;
 }
 
-const ENTRY = /^(u|user|g|group|m|mask|o|other):([^:]*):([r-][w-][x-]|[rwx]*)(?::0*(\d{1,10}))?$/;
+const ENTRY = /^(u|user|g|group|m|mask|o|other):([^:]*):([r-][w-][x-]|[rwx]*)(?::([^:]*))?$/;
 
 function entriesOf(text: ByteString): string[] {
   const lines = text.split(/[\n,]/).map((line) => line.replace(/#.*/s, "").trim());
@@ -107,10 +108,11 @@ function permissionsOf(letters: string): number {
 function parseEntry(entry: string): AclEntry {
   const [, type = "", qualifier = "", letters = "", number] = ENTRY.exec(entry) ?? [];
   const tags = tagsOf(type);
-  if (tags === undefined) throw badAcl(entry);
+  const isNumber = number === undefined || decimal(number) !== undefined;
+  if (tags === undefined || !isNumber) throw badAcl(entry);
   const permissions = permissionsOf(letters);
   if (qualifier === "") return { tag: tags.owner, permissions, id: NO_ID };
-  const id = Number(number ?? (/^0*\d{1,10}$/.test(qualifier) ? qualifier : Number.NaN));
+  const id = decimal(number ?? qualifier) ?? Number.NaN;
   if (tags.named === undefined || !(id < NO_ID)) {
     throw new TarFault(
       `its access control list names '${printable(qualifier)}', without a number ` +

@@ -64,8 +64,8 @@ export function paxNumber([keyword, value]: PaxRecord, max = Number.MAX_SAFE_INT
  * @returns undefined for what is not one; more than the largest safe integer may be rounded
  */
 export function decimal(text: ByteString): number | undefined {
-  const digits = /^0*(\d{1,20})$/.exec(text)?.[1];
-  return digits === undefined ? undefined : Number(digits);
+  // A zero can match in one place only, so that a long value costs no more than reading it.
+  return text !== "" && /^0*(?:[1-9]\d{0,19})?$/.test(text) ? Number(text) : undefined;
 }
 
 /** Digits of seconds that are more than any image holds; what is past them makes no difference. */
