@@ -275,13 +275,6 @@ describe("bad use is answered in one line and leaves nothing behind", () => {
     it("in an option", () => expectFailure(tree, /unknown option/, ["--new\nline"]));
   });
 
-  it("a time that an image can't hold", async () => {
-    const source = disk.directory("far future");
-    await bash(': > "$1/file"; touch -d 2400-01-01 "$1/file"', source);
-    const kept = (await bash('stat --printf %y "$1/file"', source)).startsWith("2400");
-    if (kept) await expectFailure(source, /^mkdaxfs: \/file: .*mtime/);
-  });
-
   it("a path longer than the system takes", async () => {
     const source = disk.directory("deep");
     const name = "n".repeat(250);

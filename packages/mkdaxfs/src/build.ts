@@ -18,6 +18,7 @@ import { treeAdjuster } from "./tree/adjust.js";
 import { Layer, type OverlayMarkers, type WhiteoutMode } from "./tree/layer.js";
 import { selector } from "./tree/select.js";
 import { Tree } from "./tree/tree.js";
+import { XattrPolicy } from "./tree/xattr-policy.js";
 import { parseUuid, uuidText } from "./uuid.js";
 import { type WriteOptions, type WrittenImage, writeImageFile } from "./write/image-file.js";
 import { writeImageStream } from "./write/image-stream.js";
@@ -40,7 +41,8 @@ export async function buildImage(options: BuildOptions): Promise<BuildReport> {
   const signal = options.signal ?? new AbortController().signal;
   signal.throwIfAborted();
   const select = selector(options);
-  const adjust = treeAdjuster(options);
+  const xattrPolicy = new XattrPolicy(options);
+  const adjust = treeAdjuster(options, xattrPolicy);
   const jobs = jobsOf(options);
   const target = targetOf(options);
   const pool = new WorkerPool(jobs, signal);
@@ -62,6 +64,7 @@ export async function buildImage(options: BuildOptions): Promise<BuildReport> {
       outputFile: target?.kind === "file" ? joined(target.directory, target.name) : undefined,
       wanted: select === undefined ? undefined : (path, is) => select.wanted(path, is),
       xattrs: options.xattrs ?? true,
+      xattrVerdict: (name) => xattrPolicy.verdict(name),
       report: write.report,
       warn: options.onWarning ?? (() => {}),
     };
@@ -95,8 +98,15 @@ async function build(options: BuildOptions, parts: Build): Promise<BuildReport> 
   if (options.include?.length && tree.root.children.size === 0) {
     context.warn("nothing is included: no include glob matches anything that is not excluded");
   }
-  const { omittedXattrs } = adjust(tree.root);
-  markers?.place();
+  const { omittedXattrs, clampedTimes, time } = adjust(tree.root);
+  markers?.place(time);
+  if (clampedTimes > 0) {
+    const files = clampedTimes === 1 ? "1 file" : `${clampedTimes} files`;
+    context.warn(
+      `${files} had a modification time outside the years 1677 to 2262 that an image holds, and got ` +
+        "the nearest one that it holds (--mtime gives all files another)",
+    );
+  }
   const read = clock.lap();
 
   const files = contentFiles(tree);

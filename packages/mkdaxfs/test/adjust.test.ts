@@ -156,6 +156,37 @@ describe("times", () => {
   });
 });
 
+describe("times that no image holds", () => {
+  const MAX = 2n ** 63n - 1n;
+
+  it("become the nearest one, and are counted", () => {
+    const times = [MAX, MAX + 1n, 2n ** 80n, -MAX - 1n, -MAX - 2n, -(2n ** 90n), 7n];
+    const files = times.map((mtimeNs) => inode({ mtimeNs }));
+    const root = rootOf(files.map((file, index) => [`d/${index}`, file] as const));
+    expect(adjust(root, {}).clampedTimes).toBe(4);
+    expect(files.map(({ mtimeNs }) => mtimeNs)).toEqual([
+      ...[MAX, MAX, MAX],
+      ...[-MAX - 1n, -MAX - 1n, -MAX - 1n],
+      7n,
+    ]);
+  });
+
+  it("don't count where options give another", () => {
+    const late = () => rootOf([["f", inode({ mtimeNs: MAX + 1n })]]);
+    expect(adjust(late(), { mtimeNs: 5n }).clampedTimes).toBe(0);
+    expect(adjust(late(), { clampMtimeNs: 5n }).clampedTimes).toBe(0);
+    const early = rootOf([["f", inode({ mtimeNs: -MAX - 2n })]]);
+    expect(adjust(early, { clampMtimeNs: 5n }).clampedTimes).toBe(1);
+  });
+
+  it("are told for what is added later", () => {
+    const { time } = adjust(rootOf([]), { clampMtimeNs: 5n });
+    expect([time(9n), time(-1n), time(-MAX - 2n)]).toEqual([5n, -1n, -MAX - 1n]);
+    expect(adjust(rootOf([]), {}).time(MAX + 1n)).toBe(MAX);
+    expect(adjust(rootOf([]), { mtimeNs: 3n }).time(MAX + 1n)).toBe(3n);
+  });
+});
+
 describe("attributes", () => {
   it("go through the policy, each file once", () => {
     const { root, linked, file } = samples();

@@ -75,6 +75,30 @@ describe("messages of a build", () => {
     expect(lines).toEqual(["nothing written: 12 inodes, 4.9 KiB of content in 3.0 MiB\n"]);
   });
 
+  it("say why attributes were left out, on a bounded number of lines", () => {
+    const written = (omittedXattrs: ReadonlyMap<string, number>) => {
+      const lines: string[] = [];
+      const messages = new BuildMessages((text) => lines.push(text), "quiet", undefined);
+      messages.built("image", { ...REPORT, omittedXattrs });
+      return lines;
+    };
+    const some = new Map([
+      ["system.nfs4_acl", 3],
+      ["security.evm", 1],
+      ["trusted.SGI_ACL_FILE", 2],
+      ["com.apple.\xff\n", 1],
+    ]);
+    expect(written(some)).toEqual([
+      "mkdaxfs: left out system.nfs4_acl of 3 files: a mount does not show it\n",
+      "mkdaxfs: left out security.evm of 1 file: valid only on the filesystem that it was made for\n",
+      "mkdaxfs: left out trusted.SGI_ACL_FILE of 2 files: the source filesystem's own\n",
+      "mkdaxfs: left out com.apple.\\xff\\x0a of 1 file: a mount does not show it\n",
+    ]);
+    const many = new Map(Array.from({ length: 1000 }, (_, index) => [`a.${index}`, 1]));
+    expect(written(many)).toHaveLength(21);
+    expect(written(many).at(-1)).toBe("mkdaxfs: left out 980 further attributes, see --json\n");
+  });
+
   it("don't mix with the bar", () => {
     const written: string[] = [];
     let now = 0;

@@ -59,6 +59,7 @@ export function testContext(platform: Platform = AMD64): SourceContext & { warni
     outputFile: undefined,
     wanted: () => true,
     xattrs: true,
+    xattrVerdict: () => "kept",
     report: () => {},
     warn: (text) => warnings.push(text),
     warnings,

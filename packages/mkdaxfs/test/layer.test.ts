@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-import { FILE_TYPE } from "@daxfs/format";
 import { describe, expect, it } from "vitest";
 import { BuildError } from "../src/errors.js";
 import type { SourceEntry } from "../src/sources/source.js";
@@ -161,6 +160,65 @@ describe("what AUFS kept for itself", () => {
   });
 });
 
+describe("hard links to what AUFS kept for itself", () => {
+  const kept = () => [directory(".wh..wh.plnk"), file(".wh..wh.plnk/1.2", 7)];
+  const link = (path: string) => hardLink(path, ".wh..wh.plnk/1.2");
+  const lowest = [() => [], () => [file("a", 1)], lower];
+
+  it("are names of the file, in the lowest layer and in others, whatever the order", () => {
+    for (const below of lowest) {
+      for (const layer of [
+        [...kept(), directory("d"), link("a"), link("d/b")],
+        [directory("d"), link("a"), link("d/b"), ...kept()],
+        [directory("d"), link("a"), ...kept(), link("d/b")],
+      ]) {
+        const tree = merged(below(), layer);
+        expect(inodeAt(tree, "a").size).toBe(7);
+        expect(inodeAt(tree, "d/b")).toBe(inodeAt(tree, "a"));
+        expect(inodeAt(tree, "a").links).toBe(2);
+        expect(paths(tree).filter((path) => path.includes(".wh."))).toEqual([]);
+      }
+    }
+  });
+
+  it("lead to the first name where the file has its content there", () => {
+    for (const below of lowest) {
+      const tree = merged(below(), [
+        file("+first", 7),
+        directory(".wh..wh.plnk"),
+        hardLink(".wh..wh.plnk/1.2", "+first"),
+        link("z"),
+      ]);
+      expect(inodeAt(tree, "z")).toBe(inodeAt(tree, "+first"));
+      expect(inodeAt(tree, "z").links).toBe(2);
+    }
+  });
+
+  it("are kept for overlayfs too", () => {
+    const tree = new Tree();
+    merge(tree, [link("a"), ...kept(), file("b", 1)], "overlay").place((mtimeNs) => mtimeNs);
+    expect(paths(tree)).toEqual(["a=7", "b=1"]);
+  });
+
+  it("don't take a name from a later entry", () => {
+    expect(paths(merged([link("a"), file("a", 9), ...kept()]))).toEqual(["a=9"]);
+  });
+
+  it("to nothing are refused", () => {
+    const message = "/a is a hard link to /.wh..wh.plnk/9.9, which is not there";
+    const gone = hardLink("a", ".wh..wh.plnk/9.9");
+    expect(() => merged([...kept(), gone])).toThrow(message);
+    expect(() => merged(lower(), [...kept(), gone])).toThrow(message);
+    const circle = [
+      hardLink(".wh..wh.plnk/1", ".wh..wh.plnk/2"),
+      hardLink(".wh..wh.plnk/2", ".wh..wh.plnk/1"),
+      hardLink("a", ".wh..wh.plnk/1"),
+    ];
+    expect(() => merged(circle)).toThrow("which is not there");
+    expect(() => merged([...kept(), hardLink("a", ".wh..wh.plnk")])).toThrow("to a directory");
+  });
+});
+
 describe("an opaque marker", () => {
   it("hides what lower layers have in its directory, not what its own has, whatever the order", () => {
     const own = [directory("d", { mode: 0o755 }), file("d/1", 9), opaque("d")];
@@ -196,36 +254,5 @@ describe("layers over each other", () => {
   it("may link to a file of a lower one", () => {
     const tree = merged(lower(), [hardLink("g", "d/2")]);
     expect(inodeAt(tree, "g")).toBe(inodeAt(tree, "d/2"));
-  });
-});
-
-describe("whiteouts that are kept", () => {
-  const overlay = (...entries: readonly SourceEntry[]) => {
-    const tree = new Tree();
-    merge(tree, entries, "overlay").place();
-    return tree;
-  };
-
-  it("become devices of number 0:0", () => {
-    const inode = inodeAt(overlay(directory("d"), whiteout("d/x")), "d/x");
-    expect(inode.mode).toBe(FILE_TYPE.CHARACTER_DEVICE);
-    expect(inode.body).toEqual({ major: 0, minor: 0 });
-    expect(inode.links).toBe(1);
-  });
-
-  it("leave what the layer has in their place, and make a directory there opaque", () => {
-    const tree = overlay(file("f", 1), whiteout("f"), whiteout("d"), directory("d"));
-    expect(inodeAt(tree, "f").size).toBe(1);
-    expect(inodeAt(tree, "d").xattrs).toEqual([
-      { name: "trusted.overlay.opaque", value: Buffer.from("y") },
-    ]);
-  });
-
-  it("make directories opaque, and missing ones as well", () => {
-    const tree = overlay(directory("d"), opaque("d"), opaque("e/g"), whiteout("h/i"));
-    expect(inodeAt(tree, "d").xattrs).toHaveLength(1);
-    expect(inodeAt(tree, "e/g").xattrs).toHaveLength(1);
-    expect(inodeAt(tree, "h").xattrs).toHaveLength(0);
-    expect(inodeAt(tree, "h/i").type).toBe(FILE_TYPE.CHARACTER_DEVICE);
   });
 });

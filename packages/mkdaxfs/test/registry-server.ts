@@ -175,6 +175,7 @@ export function testContext(
     outputFile: undefined,
     wanted: () => true,
     xattrs: true,
+    xattrVerdict: () => "kept",
     report: (progress) => reports.push(progress),
     warn: (text) => warnings.push(text),
     ...rest,

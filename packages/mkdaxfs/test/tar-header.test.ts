@@ -41,12 +41,40 @@ describe("a tar header", () => {
     [{ 124: base256(2n ** 90n, 12) }, "its size is out of range"],
     [{ 108: base256(-2n, 8) }, "its uid is -2, not 0 to 4294967295"],
     [{ 116: base256(2n ** 32n, 8) }, "its gid is 4294967296, not 0 to 4294967295"],
-    [{ 136: base256(-(2n ** 80n), 12) }, "its mtime is out of range"],
     [{ 124: "0000000008\0" }, "its size is no number"],
     [{ 108: "12x4567\0" }, "its uid is no number"],
     [{ 100: "-644\0\0\0\0" }, "its mode is no number"],
+    // Behind a NUL: GNU tar and libarchive see no number there, Go's tar sees one.
+    [{ 100: "\x000644\0" }, "its mode is no number"],
+    [{ 108: "\0\0\0\0\0\x001\0" }, "its uid is no number"],
+    [{ 116: "  \0  7\0\0" }, "its gid is no number"],
+    [{ 124: `\0${"0".repeat(10)}4` }, "its size is no number"],
+    [{ 136: "\x0012345670000" }, "its mtime is no number"],
+    [{ 124: "\0\0\0\0x\0\0\0\0\0\0\0" }, "its size is no number"],
   ])("refuses the numbers %j", (raw, message) => {
     expect(() => parsed({ raw })).toThrow(new TarFault(message));
+  });
+
+  it("has no number for a field of spaces and NULs, in any order", () => {
+    for (const raw of ["\0\0\0\0\0\0\0\0", "        ", "   \0\0\0  ", "\0 \0 \0 \0 "]) {
+      expect(parsed({ raw: { 108: raw } }).uid).toBe(0);
+    }
+  });
+
+  it("has the checksum where it does not begin with a NUL", () => {
+    const block = header();
+    const sum = block.toString("latin1", 148, 154);
+    block.write(`\0${sum}\0`, 148, "latin1");
+    expect(() => parseHeader(block)).toThrow("there is no tar header");
+    block.write(` ${sum}\0`, 148, "latin1");
+    expect(parseHeader(block)?.path).toBe("file");
+  });
+
+  it("has the nearest time to one that no number holds", () => {
+    const mtime = (value: bigint) => parsed({ raw: { 136: base256(value, 12) } }).mtime;
+    expect(mtime(-(2n ** 80n))).toBe(Number.MIN_SAFE_INTEGER);
+    expect(mtime(2n ** 80n)).toBe(Number.MAX_SAFE_INTEGER);
+    expect(mtime(2n ** 53n)).toBe(Number.MAX_SAFE_INTEGER);
   });
 
   it("has a device number only where there is a device", () => {

@@ -79,19 +79,13 @@ describe("a size that is a lie", () => {
   });
 
   it("does not add up over many extra headers", async () => {
-    const large = pax([["comment", "c".repeat(9 * 1024 * 1024)]]);
-    for (const headers of [
-      [large, large, next],
-      [
-        pax([["comment", "c".repeat(9 * 1024 * 1024)]], "g"),
-        pax([["comment", "d".repeat(9 * 1024 * 1024)]], "g"),
-        next,
-      ],
-    ]) {
-      expect(await refusal(archive(...headers))).toMatch(
-        /its extra header has \d+ bytes \(at most/,
-      );
-    }
+    const large = (type: string) => pax([["comment", "c".repeat(40 * 1024)]], type);
+    expect(await refusal(archive(large("g"), large("g"), next))).toMatch(
+      /its extra header has \d+ bytes \(at most/,
+    );
+    expect(await refusal(archive(large("x"), large("x"), next))).toContain(
+      "has more than one PAX header",
+    );
   });
 });
 

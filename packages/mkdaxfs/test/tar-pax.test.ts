@@ -59,11 +59,17 @@ describe("PAX records", () => {
     ["-1.0000000001", -1_000_000_001n],
     ["-1.0000000000", -1_000_000_000n],
     ["253402300799.999999999", 253_402_300_799_999_999_999n],
+    ["00000000000000000000000001.5", 1_500_000_000n],
+    ["-0000000000000000000000000001", -1_000_000_000n],
+    ["0".repeat(30), 0n],
+    // Far outside any image: which time it is makes no difference.
+    ["9".repeat(19), 999_999_999_999_999_999_000_000_000n],
+    [`-${"9".repeat(30)}.5`, -999_999_999_999_999_999_500_000_000n],
   ])("have the time %s to the nanosecond", (text, nanoseconds) => {
     expect(paxTime(["mtime", text])).toBe(nanoseconds);
   });
 
-  it.each(["", "-", "+1", "1e9", " 1", "1.5.5", "0x10", "1,5", "9".repeat(19), "NaN"])(
+  it.each(["", "-", "+1", "1e9", " 1", "1.5.5", "0x10", "1,5", "NaN"])(
     "refuse %j as a time",
     (text) => {
       expect(() => paxTime(["mtime", text])).toThrow(
@@ -78,7 +84,30 @@ describe("PAX records", () => {
       expect(() => paxNumber(["size", value])).toThrow("its PAX record size has the value");
     }
     expect(() => paxNumber(["uid", "4294967296"], 0xffffffff)).toThrow("uid");
+    expect(paxNumber(["size", `${"0".repeat(40)}42`])).toBe(42);
+    expect(() => paxNumber(["uid", "0004294967296"], 0xffffffff)).toThrow("uid");
     expect(() => paxPath(["path", "a\0b"])).toThrow("its PAX record path has the value 'a\\x00b'");
+  });
+
+  it("show the byte that is wrong in a long value", () => {
+    const long = "p".repeat(100);
+    const around = `'…${"p".repeat(20)}\\x00${"p".repeat(19)}…'`;
+    for (const keyword of ["path", "linkpath"]) {
+      expect(() => paxPath([keyword, `${long}\0${long}`])).toThrow(
+        `its PAX record ${keyword} has the value ${around}`,
+      );
+    }
+    expect(() => paxPath(["path", `${long}\0`])).toThrow(`'…${"p".repeat(20)}\\x00'`);
+    expect(() => paxNumber(["uid", `${"1".repeat(60)}x`])).toThrow(`'…${"1".repeat(20)}x'`);
+    expect(() => paxTime(["mtime", `1.${"0".repeat(60)}x`])).toThrow(`'…${"0".repeat(20)}x'`);
+  });
+
+  it("may have zeros in front of their length", () => {
+    const value = "v".repeat(20);
+    const record = `00000000000000000042 path=${value}`;
+    const whole = `${record.replace("42", String(record.length + 1))}\n`;
+    expect(records(whole)).toEqual([["path", value]]);
+    expect(() => records("0".repeat(50))).toThrow("is damaged");
   });
 });
 
@@ -104,6 +133,9 @@ describe("the text form of an access control list", () => {
     // As star and libarchive add the number, and with comments as getfacl has them.
     const named = text.replace("user:9:r-x", "user:joe:r-x:9").replaceAll(",", " \t#effective\n");
     expect(value(named)).toBe(value(text));
+    const zeros = text.replaceAll(/(user|group):(\d)/g, "$1:000000000000$2");
+    expect(value(zeros)).toBe(value(text));
+    expect(value(named.replace(":9", ":000000000009"))).toBe(value(text));
   });
 
   it("is no attribute where permissions say the same, except as a default", () => {

@@ -175,6 +175,8 @@ export interface ReadOptions {
   readonly diffId?: string;
   readonly signal?: AbortSignal;
   readonly report?: SourceContext["report"];
+  /** All are kept by default. */
+  readonly xattrVerdict?: SourceContext["xattrVerdict"];
 }
 
 /** A context for sources that need no more of it than limits, a spool and someone to warn. */
@@ -192,6 +194,7 @@ export function tarContext(
     signal: options.signal ?? new AbortController().signal,
     limits: { maxSize: undefined, maxRatio: 1000, ...options.limits },
     report: options.report ?? (() => {}),
+    xattrVerdict: options.xattrVerdict ?? (() => "kept"),
     warn: (text) => warnings.push(text),
   };
   return context as SourceContext;

@@ -202,6 +202,7 @@ export async function withSource<T>(
     outputFile: undefined,
     wanted: () => true,
     xattrs: true,
+    xattrVerdict: () => "kept",
     report: () => {},
     warn: () => {},
   };

@@ -330,10 +330,12 @@ export const REMOVAL: readonly OddImage[] = [
         directory(".wh..wh.orph"),
         file(".wh..wh.aufs", ""),
         file("file"),
+        link("linked", ".wh..wh.plnk/12.34"),
+        link("linked-too", ".wh..wh.plnk/12.34"),
       ),
       layer("and in a higher layer", file(".wh..wh.aufs", ""), file("another")),
     ],
-    paths: ["another", "file"],
+    paths: ["another", "file", "linked", "linked-too"],
     exceptions: [
       ...[".wh..wh.plnk", ".wh..wh.plnk/12.34"].map((path) => ({
         path,
@@ -343,6 +345,20 @@ export const REMOVAL: readonly OddImage[] = [
         why: "all of it is AUFS' own; umoci looks at an entry's last name only",
       })),
       { path: ".", field: "nlink", umoci: "3", ours: "2", why: "for the same reason" },
+      ...["linked", "linked-too"].flatMap((path) => {
+        const why = "the name in the directory of AUFS is not kept";
+        const names = ["linked", "linked-too"];
+        return [
+          { path, field: "nlink", umoci: "3", ours: "2", why },
+          {
+            path,
+            field: "names",
+            umoci: JSON.stringify([".wh..wh.plnk/12.34", ...names]),
+            ours: JSON.stringify(names),
+            why,
+          },
+        ];
+      }),
       untouchedTime(".", "18", "umoci made a directory in it"),
     ],
   },

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { type ByteString, printable } from "@daxfs/format";
 import type { BuildReport, SourceSpec } from "../options.js";
 import type { Progress } from "../progress.js";
 import { oneLine } from "./one-line.js";
@@ -49,9 +50,7 @@ export class BuildMessages {
 
   /** @param output undefined when nothing was written */
   built(output: string | undefined, report: BuildReport): void {
-    for (const [name, files] of report.omittedXattrs) {
-      this.warning(`left out ${name} of ${countText(files, "file")}: the build host's own`);
-    }
+    this.omittedXattrs([...report.omittedXattrs]);
     for (const { reference, digest } of report.images) this.detail(`${reference} is ${digest}`);
     const { read, hash, plan, write, total } = report.timings;
     this.detail(
@@ -59,6 +58,15 @@ export class BuildMessages {
         `written in ${timeText(write)}, ${timeText(total)} in all`,
     );
     if (this.verbosity !== "quiet") this.line(summary(output, report));
+  }
+
+  private omittedXattrs(omitted: readonly (readonly [name: ByteString, files: number])[]): void {
+    for (const [name, files] of omitted.slice(0, OMITTED_SHOWN)) {
+      const count = countText(files, "file");
+      this.warning(`left out ${printable(name)} of ${count}: ${whyOmitted(name)}`);
+    }
+    const more = omitted.length - OMITTED_SHOWN;
+    if (more > 0) this.warning(`left out ${countText(more, "further attribute")}, see --json`);
   }
 
   private detail(text: string): void {
@@ -69,6 +77,16 @@ export class BuildMessages {
     this.bar?.clear();
     this.write(`${text}\n`);
   }
+}
+
+/** Lines about attributes that are left out. */
+const OMITTED_SHOWN = 20;
+
+function whyOmitted(name: ByteString): string {
+  if (name === "security.selinux") return "the build host's own";
+  if (name === "security.evm") return "valid only on the filesystem that it was made for";
+  if (name.startsWith("trusted.SGI_ACL_")) return "the source filesystem's own";
+  return "a mount does not show it";
 }
 
 function sourceText(source: SourceSpec): string {

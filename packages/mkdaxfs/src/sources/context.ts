@@ -8,6 +8,9 @@ import type { Spool } from "./spool.js";
 
 export type { Platform };
 
+/** What becomes of an attribute; `omitted` is left out though the user did not ask for that. */
+export type XattrVerdict = "kept" | "excluded" | "omitted";
+
 /** What keeps hostile input from taking everything. */
 export interface InputLimits {
   /** Bytes that the contents of all sources may have together; undefined for no limit. */
@@ -49,6 +52,12 @@ export interface SourceContext {
   readonly wanted: ((path: ByteString, isDirectory?: boolean) => boolean) | undefined;
   /** Whether extended attributes are asked for at all. */
   readonly xattrs: boolean;
+  /**
+   * What becomes of the attributes of a name. A source need not read or understand those that are
+   * not kept; omitted ones are counted where the tree is adjusted, so they have to get there, with
+   * any value.
+   */
+  readonly xattrVerdict: (name: ByteString) => XattrVerdict;
   readonly report: (progress: Progress) => void;
   /** Says something that the user should know and that is no error, in one line. */
   readonly warn: (text: string) => void;

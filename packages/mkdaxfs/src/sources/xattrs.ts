@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { createRequire } from "node:module";
-import { byteStringOfText, type Xattr } from "@daxfs/format";
+import { byteStringOfText, printable, type Xattr } from "@daxfs/format";
 import { BuildError } from "../errors.js";
 import { withFile } from "../host-file.js";
 import { fsPath, type HostPath, shown } from "../host-path.js";
+import { isShownByMount } from "./xattr-names.js";
 
 // Its two calls are those of lgetxattr(2) and llistxattr(2): they never follow a symlink.
 interface XattrModule {
@@ -50,15 +51,10 @@ function readXattrsOf(path: HostPath): readonly Xattr[] {
 
 /** @param path what `text` stands for, for messages */
 function readByText(text: string, path: HostPath): readonly Xattr[] {
-  const { listAttributesSync, getAttributeSync } = xattrModule();
+  const { listAttributesSync } = xattrModule();
+  let names: readonly string[];
   try {
-    const xattrs: Xattr[] = [];
-    for (const name of listAttributesSync(text)) {
-      const value = getAttributeSync(text, name);
-      if (value === null) throw new Error(`${name} went away while it was read`);
-      xattrs.push({ name: byteStringOfText(name), value: Uint8Array.from(value) });
-    }
-    return xattrs;
+    names = listAttributesSync(text);
   } catch (error) {
     if (!(error instanceof Error) || error instanceof BuildError) throw error;
     // What the module says of an attribute whose name is not UTF-8.
@@ -66,6 +62,28 @@ function readByText(text: string, path: HostPath): readonly Xattr[] {
     // A filesystem without attributes has none.
     if (UNSUPPORTED.test(error.message)) return [];
     throw new BuildError(`cannot read extended attributes of ${shown(path)}: ${error.message}`);
+  }
+  return names.map((name) => ({
+    name: byteStringOfText(name),
+    value: readValue(text, name, path),
+  }));
+}
+
+/** @param path what `text` stands for, for messages */
+function readValue(text: string, name: string, path: HostPath): Uint8Array {
+  const bytes = byteStringOfText(name);
+  const { getAttributeSync } = xattrModule();
+  try {
+    const value = getAttributeSync(text, name);
+    if (value === null) throw new Error("it went away while it was read");
+    return Uint8Array.from(value);
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof BuildError) throw error;
+    // Some filesystems list attributes of their own that can't be read; no mount shows them.
+    if (!isShownByMount(bytes)) return new Uint8Array(0);
+    throw new BuildError(
+      `cannot read extended attributes of ${shown(path)}: ${printable(bytes)}: ${error.message}`,
+    );
   }
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-import { type ByteString, FILE_TYPE, printable } from "@daxfs/format";
+import { type ByteString, FILE_TYPE, printable, type Xattr } from "@daxfs/format";
 import { BuildError } from "../errors.js";
 import type { BuildOptions } from "../options.js";
 import type { Children, FileInode } from "../sources/source.js";
 import { parseModeChange } from "./file-mode.js";
 import { ID_MAX, type IdMap, idMap } from "./id-map.js";
+import { type IdOf, withChangedIds, XattrFault, type XattrIds } from "./xattr-ids.js";
 import { type XattrOptions, XattrPolicy } from "./xattr-policy.js";
 
 export type AdjustOptions = XattrOptions &
@@ -14,44 +15,100 @@ export type AdjustOptions = XattrOptions &
 export interface Adjusted {
   /** Attributes left out by the default policy: name -> number of files. */
   readonly omittedXattrs: ReadonlyMap<ByteString, number>;
+  /** Files whose modification time no image holds, and which got the nearest that one does. */
+  readonly clampedTimes: number;
+  /** Changes a modification time as those of the tree were changed. */
+  readonly time: (mtimeNs: bigint) => bigint;
 }
+
+/** Modification times that an image holds, in nanoseconds since 1970: those of 64 bits. */
+const TIME_MAX = 2n ** 63n - 1n;
+const TIME_MIN = -(2n ** 63n);
 
 /**
  * Changes a merged tree as the options say: owners, groups, permissions, times, extended attributes
  * of every file, each once however many names it has. An owner given for everything comes before
- * the map; a time given for everything is clamped like any other.
+ * the map; a time given for everything is clamped like any other. Ids inside attributes are changed
+ * like owners and groups.
+ * @param policy what becomes of attributes; it counts what is left out
  * @returns what does it, to be used once; options are read here, so that a wrong one is known
  *   before a source is read.
  * @throws BuildError for an option here, for a file there.
  */
-export function treeAdjuster(options: AdjustOptions): (root: FileInode) => Adjusted {
-  const policy = new XattrPolicy(options);
+export function treeAdjuster(
+  options: AdjustOptions,
+  policy = new XattrPolicy(options),
+): (root: FileInode) => Adjusted {
   const owner = idChange("owner", options.owner, options.uidMap);
   const group = idChange("group", options.group, options.gidMap);
+  const ids: XattrIds = {
+    user: owner.changes ? owner.inXattr : undefined,
+    group: group.changes ? group.inXattr : undefined,
+    isMap: options.owner === undefined,
+  };
   const changeMode = options.mode === undefined ? undefined : parseModeChange(options.mode);
-  const { mtimeNs, clampMtimeNs } = options;
+  let clampedTimes = 0;
+  const time = (mtimeNs: bigint): bigint => {
+    const asked = options.mtimeNs ?? mtimeNs;
+    const { clampMtimeNs } = options;
+    return clampMtimeNs !== undefined && asked > clampMtimeNs ? clampMtimeNs : asked;
+  };
 
   const adjust = (inode: FileInode, directory: ByteString, name: ByteString) => {
-    inode.uid = owner(inode.uid, directory, name);
-    inode.gid = group(inode.gid, directory, name);
+    inode.uid = owner.ofFile(inode.uid, directory, name);
+    inode.gid = group.ofFile(inode.gid, directory, name);
     if (inode.type === FILE_TYPE.SYMLINK) {
       // Linux has them so and changes them never; archives may hold what another system had.
       inode.mode = FILE_TYPE.SYMLINK | 0o777;
     } else if (changeMode !== undefined) {
       inode.mode = changeMode(inode.mode, inode.type === FILE_TYPE.DIRECTORY);
     }
-    if (mtimeNs !== undefined) inode.mtimeNs = mtimeNs;
-    if (clampMtimeNs !== undefined && inode.mtimeNs > clampMtimeNs) inode.mtimeNs = clampMtimeNs;
-    if (inode.xattrs.length > 0) inode.xattrs = policy.kept(inode.xattrs);
+    const mtimeNs = time(inode.mtimeNs);
+    inode.mtimeNs = withinImage(mtimeNs);
+    if (inode.mtimeNs !== mtimeNs) clampedTimes++;
+    if (inode.xattrs.length === 0) return;
+    inode.xattrs = policy.kept(inode.xattrs, inode.type);
+    if (ids.user !== undefined || ids.group !== undefined) {
+      inode.xattrs = inode.xattrs.map((xattr) => changedXattr(xattr, ids, directory, name));
+    }
   };
   return (root) => {
     forEachInode(root, adjust);
-    return { omittedXattrs: policy.omitted };
+    return {
+      omittedXattrs: policy.omitted,
+      clampedTimes,
+      time: (mtimeNs) => withinImage(time(mtimeNs)),
+    };
   };
 }
 
-/** Gives the id that an owner or a group becomes. @throws BuildError naming the file. */
-type IdChange = (id: number, directory: ByteString, name: ByteString) => number;
+function withinImage(mtimeNs: bigint): bigint {
+  if (mtimeNs > TIME_MAX) return TIME_MAX;
+  return mtimeNs < TIME_MIN ? TIME_MIN : mtimeNs;
+}
+
+function changedXattr(xattr: Xattr, ids: XattrIds, directory: ByteString, name: ByteString): Xattr {
+  try {
+    return withChangedIds(xattr, ids);
+  } catch (error) {
+    if (!(error instanceof XattrFault)) throw error;
+    const attribute = printable(xattr.name);
+    const remedy = error.remedy === undefined ? "" : `${error.remedy}, or `;
+    throw new BuildError(
+      `${shownPath(directory, name)}: the ids in ${attribute} can't be changed: ${error.message} ` +
+        `(${remedy}leave the attribute out with --xattrs-exclude ${attribute})`,
+    );
+  }
+}
+
+/** Gives the ids that owners or groups become. */
+interface IdChange {
+  /** Whether any may become another. */
+  readonly changes: boolean;
+  /** @throws BuildError naming the file. */
+  readonly ofFile: (id: number, directory: ByteString, name: ByteString) => number;
+  readonly inXattr: IdOf;
+}
 
 function idChange(
   what: "owner" | "group",
@@ -61,22 +118,31 @@ function idChange(
   const option = what === "owner" ? "--uid-map" : "--gid-map";
   if (all !== undefined) {
     if (!isId(all)) throw new BuildError(`${what} ${all} is not one of 0 to ${ID_MAX}`);
-    return () => all;
+    return { changes: true, ofFile: () => all, inXattr: () => all };
   }
   const map: IdMap | undefined = mappings?.length ? idMap(mappings, option) : undefined;
-  return (id, directory, name) => {
-    if (!isId(id)) {
-      throw new BuildError(
-        `${shownPath(directory, name)}: ${what} ${id} is not one of 0 to ${ID_MAX} (give --${what})`,
-      );
-    }
-    const mapped = map === undefined ? id : map(id);
-    if (mapped === undefined) {
-      throw new BuildError(
-        `${shownPath(directory, name)}: ${what} ${id} is in no ${option} range (add one that has it)`,
-      );
-    }
-    return mapped;
+  return {
+    changes: map !== undefined,
+    ofFile: (id, directory, name) => {
+      if (!isId(id)) {
+        throw new BuildError(
+          `${shownPath(directory, name)}: ${what} ${id} is not one of 0 to ${ID_MAX} (give --${what})`,
+        );
+      }
+      const mapped = map === undefined ? id : map(id);
+      if (mapped === undefined) {
+        throw new BuildError(
+          `${shownPath(directory, name)}: ${what} ${id} is in no ${option} range (add one that has it)`,
+        );
+      }
+      return mapped;
+    },
+    inXattr: (id) => {
+      const mapped = map === undefined ? id : map(id);
+      if (mapped !== undefined) return mapped;
+      const who = what === "owner" ? "user" : "group";
+      throw new XattrFault(`${who} ${id} is in no ${option} range`, "add one that has it");
+    },
   };
 }
 

@@ -32,6 +32,10 @@ export class Layer {
   /** Where nothing lies below there is nothing to wait for. */
   private readonly waits: boolean;
   private checkedDirectory: ByteString = "";
+  /** What AUFS kept for itself, by path: hard links may lead to it, and the files stay with them. */
+  private readonly aufs = new Map<ByteString, SourceEntry>();
+  /** Hard links to what AUFS kept, where that comes later. */
+  private readonly early: LinkEntry[] = [];
 
   /** @param warn gets a line about what is left out. */
   constructor(
@@ -56,16 +60,44 @@ export class Layer {
    * @throws BuildError
    */
   finish(): OverlayMarkers {
-    if (this.mode === "overlay") return new OverlayMarkers(this.tree, this.whiteouts);
     const targets = this.linkTargets();
     if (this.waits) this.applyWhiteouts();
     for (const entry of this.waiting) this.merge(entry, targets.get(entry));
-    return new OverlayMarkers(this.tree, []);
+    for (const link of this.early) {
+      // Unless a later entry has taken the name.
+      const taken = this.tree.find(joinPath(link.directory, link.name)) !== undefined;
+      if (!taken) this.tree.addLink(link, this.aufsFile(link.target));
+    }
+    return new OverlayMarkers(this.tree, this.mode === "overlay" ? this.whiteouts : []);
   }
 
   private merge(entry: SourceEntry, target?: FileInode): void {
-    if (entry.kind === "file") this.tree.addFile(entry);
-    else this.tree.addLink(entry, target);
+    if (entry.kind === "file") {
+      this.tree.addFile(entry);
+    } else if (this.mode !== "literal" && entry.target.includes(AUFS)) {
+      const inode = this.aufsFile(entry.target);
+      if (inode === undefined && !this.waits) this.early.push(entry);
+      else this.tree.addLink(entry, inode ?? target);
+    } else {
+      this.tree.addLink(entry, target);
+    }
+  }
+
+  /**
+   * The file at a path that AUFS kept for itself. It kept a name in `.wh..wh.plnk` for every file
+   * with several names; in the archive of a layer that name may come first, and be the one that has
+   * the content.
+   */
+  private aufsFile(path: ByteString): FileInode | undefined {
+    const seen = new Set<ByteString>();
+    for (let at = path; !seen.has(at); ) {
+      seen.add(at);
+      const entry = this.aufs.get(at);
+      if (entry === undefined) return this.tree.find(at);
+      if (entry.kind === "file") return entry.inode;
+      at = entry.target;
+    }
+    return undefined;
   }
 
   /** Whether an entry is a whiteout, of whatever type. */
@@ -83,6 +115,7 @@ export class Layer {
       return true;
     }
     if (name.startsWith(AUFS)) {
+      this.aufs.set(joinPath(directory, name), entry);
       this.warn(`left out ${shown}, which AUFS kept for itself`);
       return true;
     }
@@ -95,7 +128,8 @@ export class Layer {
   }
 
   /** @throws BuildError for an entry inside any other whiteout, which has nothing inside. */
-  private isInsideAufs({ directory, name }: SourceEntry): boolean {
+  private isInsideAufs(entry: SourceEntry): boolean {
+    const { directory, name } = entry;
     if (!directory.includes(WHITEOUT)) return false;
     const parent = directory.split("/").find((part) => part.startsWith(WHITEOUT));
     if (parent === undefined) return false;
@@ -103,6 +137,7 @@ export class Layer {
     if (!parent.startsWith(AUFS) || parent === OPAQUE) {
       throw new BuildError(`${shown} lies inside a whiteout (the layer is broken)`);
     }
+    this.aufs.set(joinPath(directory, name), entry);
     return true;
   }
 
@@ -152,28 +187,72 @@ const OPAQUE_XATTR = { name: byteStringOfText("trusted.overlay.opaque"), value: 
 
 /**
  * Whiteouts as overlayfs marks them (Documentation/filesystems/overlayfs.rst, "whiteouts and opaque
- * directories"). They are placed when owners, times and attributes of all else are settled.
+ * directories"). They are placed when owners, times and attributes of all else are settled. Like
+ * what the layer itself has, the result does not depend on their order:
+ *
+ * - A directory that the layer both removes and has is opaque.
+ * - Nothing is marked below a name that the layer removes and does not have.
+ * - No whiteout is placed below an opaque directory: there is nothing to hide, and overlayfs shows it
+ *   as a broken entry.
  */
 export class OverlayMarkers {
+  private readonly opaque = new Set<FileInode>();
+  /** Paths that the layer removes and does not have, symlinks followed. */
+  private readonly removed = new Set<ByteString>();
+
   constructor(
     private readonly tree: Tree,
     private readonly whiteouts: readonly Whiteout[],
   ) {}
 
-  /** @throws BuildError */
-  place(): void {
+  /**
+   * @param time gives the time that a marker gets in place of its own
+   * @throws BuildError
+   */
+  place(time: (mtimeNs: bigint) => bigint): void {
+    const names = this.whiteouts.filter(({ name }) => name !== "");
+    const missing = names.filter((whiteout) => !this.hides(whiteout));
     for (const { directory, name, mtimeNs } of this.whiteouts) {
-      const parent = this.tree.directoryAt(directory, mtimeNs);
-      const existing = name === "" ? parent : parent.children.get(name);
-      if (existing === undefined) {
-        const mode = FILE_TYPE.CHARACTER_DEVICE;
-        const inode = new FileInode(mode, 0, 0, mtimeNs, 0, WHITEOUT_DEVICE);
-        this.tree.addFile({ kind: "file", directory, name, inode });
-      } else if (existing.body instanceof Map) {
-        // Made again in the layer that removed it: nothing below shines through.
-        const others = existing.xattrs.filter((xattr) => xattr.name !== OPAQUE_XATTR.name);
-        existing.xattrs = [...others, OPAQUE_XATTR];
-      }
+      if (name !== "" || this.isRemoved(directory)) continue;
+      this.opaque.add(this.tree.directoryAt(directory, time(mtimeNs)));
     }
+    for (const { directory, name, mtimeNs } of missing) {
+      if (this.isRemoved(directory) || this.isInOpaque(directory)) continue;
+      const mode = FILE_TYPE.CHARACTER_DEVICE;
+      const inode = new FileInode(mode, 0, 0, time(mtimeNs), 0, WHITEOUT_DEVICE);
+      this.tree.directoryAt(directory, time(mtimeNs));
+      this.tree.addFile({ kind: "file", directory, name, inode });
+    }
+    for (const inode of this.opaque) {
+      const others = inode.xattrs.filter(({ name }) => name !== OPAQUE_XATTR.name);
+      inode.xattrs = [...others, OPAQUE_XATTR];
+    }
+  }
+
+  /** Whether the layer has something in the place of a name that it removes. */
+  private hides({ directory, name }: Whiteout): boolean {
+    const existing = this.tree.findDirectory(directory)?.children.get(name);
+    if (existing === undefined) this.removed.add(joinPath(this.resolved(directory), name));
+    else if (existing.body instanceof Map) this.opaque.add(existing);
+    return existing !== undefined;
+  }
+
+  private isRemoved(directory: ByteString): boolean {
+    const path = this.resolved(directory);
+    for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) {
+      if (this.removed.has(path.slice(0, end))) return true;
+    }
+    return false;
+  }
+
+  private isInOpaque(directory: ByteString): boolean {
+    return this.tree
+      .walk(directory)
+      .some(({ inode }) => inode !== undefined && this.opaque.has(inode));
+  }
+
+  private resolved(path: ByteString): ByteString {
+    const steps = this.tree.walk(path).slice(1);
+    return steps.map(({ name }) => name).join("/");
   }
 }

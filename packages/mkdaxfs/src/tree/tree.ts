@@ -10,7 +10,7 @@ const SYMLINKS_MAX = 40;
 const MADE_MAX = 1_000_000;
 
 /** A directory on the way from the root, or one that is not there yet. */
-interface Step {
+export interface Step {
   readonly name: ByteString;
   readonly inode: FileInode | undefined;
 }
@@ -160,7 +160,7 @@ export class Tree {
    * @returns the steps from the root on, which is the first
    * @throws BuildError for a loop of symlinks.
    */
-  private walk(path: ByteString): Step[] {
+  walk(path: ByteString): Step[] {
     const root: Step = { name: "", inode: this.root };
     let steps: Step[] = [root];
     const rest = path.split("/").reverse();

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: MIT
-import type { ByteString, Xattr } from "@daxfs/format";
+import { type ByteString, FILE_TYPE, type Xattr } from "@daxfs/format";
 import type { BuildOptions } from "../options.js";
+import type { XattrVerdict } from "../sources/context.js";
+import { isPosixAcl, isShownByMount } from "../sources/xattr-names.js";
 import { type Glob, globOf, globText } from "./glob.js";
 
 export type XattrOptions = Pick<BuildOptions, "xattrs" | "xattrsInclude" | "xattrsExclude">;
-
-/** What becomes of an attribute; `omitted` is what the user did not ask for. */
-type Verdict = "kept" | "excluded" | "omitted";
 
 /** Decides which extended attributes get into the image, the same for all sources. */
 export class XattrPolicy {
   /** Attributes left out that the user did not name: name -> number of files. */
   readonly omitted = new Map<ByteString, number>();
-  private readonly verdicts = new Map<ByteString, Verdict>();
+  private readonly verdicts = new Map<ByteString, XattrVerdict>();
   private readonly include: readonly Glob[] | undefined;
   private readonly exclude: readonly Glob[];
 
@@ -22,18 +21,27 @@ export class XattrPolicy {
     this.exclude = options.xattrsExclude?.map(nameGlob) ?? [];
   }
 
-  /** Those of a file's attributes that get in; to be asked once a file. */
-  kept(xattrs: readonly Xattr[]): readonly Xattr[] {
-    const kept = xattrs.filter(({ name }) => {
-      const verdict = this.verdict(name);
-      if (verdict === "omitted") this.omitted.set(name, (this.omitted.get(name) ?? 0) + 1);
+  /**
+   * Those of a file's attributes that get in; to be asked once a file.
+   * @param type file type, as in st_mode
+   */
+  kept(xattrs: readonly Xattr[], type: number): readonly Xattr[] {
+    const kept = xattrs.filter((xattr) => {
+      const byName = this.verdict(xattr.name);
+      const isDefault = this.include === undefined;
+      const omitted = byName === "kept" && isDefault && !belongsOnFile(xattr, type);
+      const verdict = omitted ? "omitted" : byName;
+      if (verdict === "omitted") {
+        this.omitted.set(xattr.name, (this.omitted.get(xattr.name) ?? 0) + 1);
+      }
       return verdict === "kept";
     });
     // What is shared between files stays so.
     return kept.length === xattrs.length ? xattrs : kept;
   }
 
-  private verdict(name: ByteString): Verdict {
+  /** What the name of an attribute decides. An attribute that it keeps may still not fit a file. */
+  verdict(name: ByteString): XattrVerdict {
     let verdict = this.verdicts.get(name);
     if (verdict === undefined) {
       verdict = this.judge(name);
@@ -42,7 +50,7 @@ export class XattrPolicy {
     return verdict;
   }
 
-  private judge(name: ByteString): Verdict {
+  private judge(name: ByteString): XattrVerdict {
     if (this.options.xattrs === false) return "excluded";
     const text = withoutSlashes(globText(name));
     if (this.exclude.some((glob) => glob(text))) return "excluded";
@@ -51,12 +59,34 @@ export class XattrPolicy {
   }
 }
 
-/**
- * The default policy. Labels of SELinux say what the policy of the build host thinks of a file, and
- * would be wrong or refused anywhere else.
- */
+/** Attributes that describe the filesystem or the host they come from, and nothing else. */
+const OF_SOURCE: readonly ByteString[] = [
+  // What the policy of the build host thinks of a file; wrong or refused anywhere else.
+  "security.selinux",
+  // How XFS stores the ACLs, which it lists a second time for root.
+  "trusted.SGI_ACL_FILE",
+  "trusted.SGI_ACL_DEFAULT",
+];
+
+/** The default policy, as far as the name decides. */
 function belongsInImage(name: ByteString): boolean {
-  return name !== "security.selinux";
+  return isShownByMount(name) && !OF_SOURCE.includes(name);
+}
+
+/** First byte of `security.evm`: a signature over facts that an image keeps. */
+const EVM_PORTABLE_SIGNATURE = 5;
+
+/**
+ * The default policy, for an attribute whose name it keeps. Linux shows user attributes of regular
+ * files, directories and, in recent kernels, sockets; it shows no ACLs of symlinks. Any
+ * `security.evm` but a portable signature covers the inode number and the filesystem's UUID, so it
+ * can't be valid in an image. `security.ima` covers the content only.
+ */
+function belongsOnFile({ name, value }: Xattr, type: number): boolean {
+  if (name === "security.evm") return value[0] === EVM_PORTABLE_SIGNATURE;
+  if (isPosixAcl(name)) return type !== FILE_TYPE.SYMLINK;
+  if (!name.startsWith("user.")) return true;
+  return type === FILE_TYPE.REGULAR || type === FILE_TYPE.DIRECTORY || type === FILE_TYPE.SOCKET;
 }
 
 function nameGlob(pattern: string): Glob {

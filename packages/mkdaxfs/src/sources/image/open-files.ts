@@ -60,7 +60,8 @@ export function mayHoldImage(start: Uint8Array): boolean {
     if (header === undefined) return false;
     // Longer paths than a header holds are cut short there, which is enough to know them.
     if (IMAGE_MEMBERS.test(cleanPath(header.path))) return true;
-    const size = WITHOUT_CONTENT.includes(header.type) ? 0 : header.size;
+    const oldDirectory = header.type === "\0" && header.path.endsWith("/");
+    const size = oldDirectory || WITHOUT_CONTENT.includes(header.type) ? 0 : header.size;
     at += TAR_BLOCK + Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
   }
   return false;

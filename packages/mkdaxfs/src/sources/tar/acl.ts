@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, printable } from "@daxfs/format";
 import { TarFault } from "./header.js";
+import { decimal } from "./pax.js";
 
 // The binary form is that of Linux: include/uapi/linux/posix_acl_xattr.h.
 const ACL_VERSION = 2;
@@ -28,11 +29,7 @@ interface AclEntry {
  *   machine that made the archive knows.
  */
 export function aclValue(text: ByteString, kind: "access" | "default"): Uint8Array | undefined {
-  const entries: AclEntry[] = [];
-  for (const line of text.split(/[\n,]/)) {
-    const entry = line.replace(/#.*/s, "").trim();
-    if (entry !== "") entries.push(parseEntry(entry));
-  }
+  const entries = entriesOf(text).map(parseEntry);
   checkComplete(entries, text);
   if (kind === "access" && entries.length === 3) return undefined;
   entries.sort((a, b) => a.tag - b.tag || a.id - b.id);
@@ -62,6 +59,25 @@ export function modeWithAcl(mode: number, value: Uint8Array): number {
   for (let at = 4; at < byteLength; at += 8) {
     permissions.set(view.getUint16(at, true), view.getUint16(at + 2, true) & 7);
   }
+  return modeOf(mode, permissions);
+}
+
+/**
+ * The same for the text form, which need not be one that `aclValue` takes.
+ * @param mode stays as it is where entries are missing
+ */
+export function modeWithAclText(mode: number, text: ByteString): number {
+  const permissions = new Map<number, number>();
+  for (const entry of entriesOf(text)) {
+    const [, type = "", qualifier, letters = ""] = ENTRY.exec(entry) ?? [];
+    const tag = tagsOf(type)?.owner;
+    if (tag !== undefined && qualifier === "") permissions.set(tag, permissionsOf(letters));
+  }
+  return modeOf(mode, permissions);
+}
+
+/** @param permissions by the tags of entries that name no one */
+function modeOf(mode: number, permissions: ReadonlyMap<number, number>): number {
   const user = permissions.get(TAGS.user.owner);
   const group = permissions.get(TAGS.mask.owner) ?? permissions.get(TAGS.group.owner);
   const other = permissions.get(TAGS.other.owner);
@@ -69,23 +85,39 @@ export function modeWithAcl(mode: number, value: Uint8Array): number {
   return (mode & ~0o777) | (user << 6) | (group << 3) | other;
 }
 
-function parseEntry(entry: string): AclEntry {
-  const match =
-    /^(u|user|g|group|m|mask|o|other):([^:]*):([r-][w-][x-]|[rwx]*)(?::(\d{1,10}))?$/.exec(entry);
-  if (match === null) throw badAcl(entry);
-  const [, type = "", qualifier = "", letters = "", number] = match;
-  const tags = Object.entries(TAGS).find(([name]) => name.startsWith(type))?.[1];
-  if (tags === undefined) throw badAcl(entry);
-  const permissions =
+const ENTRY = /^(u|user|g|group|m|mask|o|other):([^:]*):([r-][w-][x-]|[rwx]*)(?::([^:]*))?$/;
+
+function entriesOf(text: ByteString): string[] {
+  const lines = text.split(/[\n,]/).map((line) => line.replace(/#.*/s, "").trim());
+  return lines.filter((line) => line !== "");
+}
+
+function tagsOf(type: string): (typeof TAGS)[keyof typeof TAGS] | undefined {
+  if (type === "") return undefined;
+  return Object.entries(TAGS).find(([name]) => name.startsWith(type))?.[1];
+}
+
+function permissionsOf(letters: string): number {
+  return (
     (letters.includes("r") ? 4 : 0) +
     (letters.includes("w") ? 2 : 0) +
-    (letters.includes("x") ? 1 : 0);
+    (letters.includes("x") ? 1 : 0)
+  );
+}
+
+function parseEntry(entry: string): AclEntry {
+  const [, type = "", qualifier = "", letters = "", number] = ENTRY.exec(entry) ?? [];
+  const tags = tagsOf(type);
+  const isNumber = number === undefined || decimal(number) !== undefined;
+  if (tags === undefined || !isNumber) throw badAcl(entry);
+  const permissions = permissionsOf(letters);
   if (qualifier === "") return { tag: tags.owner, permissions, id: NO_ID };
-  const id = Number(number ?? (/^\d{1,10}$/.test(qualifier) ? qualifier : Number.NaN));
+  const id = decimal(number ?? qualifier) ?? Number.NaN;
   if (tags.named === undefined || !(id < NO_ID)) {
     throw new TarFault(
       `its access control list names '${printable(qualifier)}', without a number ` +
-        "(make the archive with --xattrs too)",
+        "(make the archive with --xattrs too, or leave the list out with " +
+        "--xattrs-exclude 'system.posix_acl_*')",
     );
   }
   return { tag: tags.named, permissions, id };
@@ -104,5 +136,8 @@ function checkComplete(entries: readonly AclEntry[], text: ByteString): void {
 }
 
 function badAcl(text: ByteString): TarFault {
-  return new TarFault(`its access control list is wrong at '${printable(text.slice(0, 60))}'`);
+  return new TarFault(
+    `its access control list is wrong at '${printable(text.slice(0, 60))}' ` +
+      "(leave it out with --xattrs-exclude 'system.posix_acl_*')",
+  );
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, printable, type Xattr } from "@daxfs/format";
-import { modeWithAcl } from "./acl.js";
 import type { Extended } from "./extended.js";
 import { TarFault, type TarHeader } from "./header.js";
 import type { SparseMap } from "./sparse.js";
@@ -30,6 +29,8 @@ export interface TarEntry {
   readonly deviceMajor: number;
   readonly deviceMinor: number;
   readonly xattrs: readonly Xattr[];
+  /** Whether it has an NFSv4 ACL, which is not among the attributes. */
+  readonly hasNfs4Acl: boolean;
   /** Bytes of a file's content in the archive, which begins where the input is now. */
   storedSize: number;
   /** Of a sparse file. */
@@ -43,6 +44,7 @@ export interface LongNames {
 }
 
 const KINDS: ReadonlyMap<string, EntryKind> = new Map([
+  ["\0", "file"],
   ["0", "file"],
   ["1", "link"],
   ["2", "symlink"],
@@ -64,18 +66,18 @@ const KINDS: ReadonlyMap<string, EntryKind> = new Map([
 export function entryOf(header: TarHeader, extended: Extended, longNames: LongNames): TarEntry {
   const path = extended.sparsePath ?? extended.path ?? longNames.path ?? header.path;
   const xattrs = extended.xattrs();
-  const acl = xattrs.find(({ name }) => name === "system.posix_acl_access");
   return {
     kind: kindOf(header, path),
     path,
     linkPath: extended.linkPath ?? longNames.linkPath ?? header.linkPath,
-    mode: acl === undefined ? header.mode : modeWithAcl(header.mode, acl.value),
+    mode: extended.mode(header.mode, xattrs),
     uid: extended.uid ?? header.uid,
     gid: extended.gid ?? header.gid,
     mtimeNs: extended.mtimeNs ?? BigInt(header.mtime) * 1_000_000_000n,
     deviceMajor: extended.deviceMajor ?? header.deviceMajor,
     deviceMinor: extended.deviceMinor ?? header.deviceMinor,
     xattrs,
+    hasNfs4Acl: extended.hasNfs4Acl,
     storedSize: extended.size ?? header.size,
     sparse: undefined,
   };

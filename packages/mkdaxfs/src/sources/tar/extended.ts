@@ -4,16 +4,25 @@ import {
   bytesOf,
   printable,
   XATTR_LIST_MAX,
+  XATTR_NAME_MAX,
   XATTR_VALUE_MAX,
   type Xattr,
 } from "@daxfs/format";
-import { aclValue } from "./acl.js";
+import type { XattrVerdict } from "../context.js";
+import { ACCESS_ACL, DEFAULT_ACL } from "../xattr-names.js";
+import { aclValue, modeWithAcl, modeWithAclText } from "./acl.js";
+import { isIncrement } from "./dumpdir.js";
 import { TarFault } from "./header.js";
 import { badValue, type PaxRecord, paxNumber, paxPath, paxTime } from "./pax.js";
 import { parseSparseRecord, SPARSE_PAIRS_MAX, tooManyStretches } from "./sparse.js";
 
 const U32_MAX = 0xffffffff;
 const NO_XATTRS: readonly Xattr[] = [];
+/** Of an attribute that is left out and only counted: a large one need not take memory. */
+const NO_VALUE = new Uint8Array(0);
+
+/** What becomes of the attributes of a name. */
+export type XattrVerdicts = (name: ByteString) => XattrVerdict;
 
 /** What extended headers say of a member; what they leave out, its own header says. */
 export class Extended {
@@ -39,6 +48,13 @@ export class Extended {
   private libarchiveXattrs: Map<ByteString, Uint8Array> | undefined;
   private aclAccess: ByteString | undefined;
   private aclDefault: ByteString | undefined;
+  /** Whether there is an NFSv4 ACL, which Linux has no place for. */
+  hasNfs4Acl = false;
+  /** See {@link isIncrement}. */
+  isIncrement = false;
+
+  /** @param verdict attributes that it does not keep are not parsed */
+  constructor(private readonly verdict: XattrVerdicts) {}
 
   /** @param records in their order @throws TarFault */
   addPax(records: readonly PaxRecord[]): void {
@@ -47,7 +63,7 @@ export class Extended {
 
   /** The same again, for a member to add its own to what is said of all. */
   copy(): Extended {
-    const copy = Object.assign(new Extended(), this);
+    const copy = Object.assign(new Extended(this.verdict), this);
     copy.xattrList = this.xattrList && new Map(this.xattrList);
     copy.libarchiveXattrs = this.libarchiveXattrs && new Map(this.libarchiveXattrs);
     copy.sparseNumbers = this.sparseNumbers && [...this.sparseNumbers];
@@ -71,8 +87,20 @@ export class Extended {
     this.addAcl(all, "access", this.aclAccess);
     this.addAcl(all, "default", this.aclDefault);
     const xattrs = Array.from(all, ([name, value]) => ({ name, value }));
-    checkXattrs(xattrs);
+    checkXattrs(xattrs.filter(({ name }) => this.verdict(name) === "kept"));
     return xattrs;
+  }
+
+  /**
+   * The mode of the member, see {@link modeWithAcl}. The ACL counts also where it is left out, so
+   * that the mode does not depend on that.
+   * @param mode as the member's own header has it
+   * @param xattrs what `xattrs` returned
+   */
+  mode(mode: number, xattrs: readonly Xattr[]): number {
+    const acl = xattrs.find(({ name }) => name === ACCESS_ACL);
+    if (acl !== undefined) return modeWithAcl(mode, acl.value);
+    return this.aclAccess === undefined ? mode : modeWithAclText(mode, this.aclAccess);
   }
 
   private addAcl(
@@ -80,9 +108,9 @@ export class Extended {
     kind: "access" | "default",
     text: ByteString | undefined,
   ): void {
-    const name = `system.posix_acl_${kind}`;
+    const name = kind === "access" ? ACCESS_ACL : DEFAULT_ACL;
     // The attribute itself is more exact: the text may have names without numbers.
-    if (text === undefined || all.has(name)) return;
+    if (text === undefined || all.has(name) || this.verdict(name) !== "kept") return;
     const value = aclValue(text, kind);
     if (value !== undefined) all.set(name, value);
   }
@@ -125,7 +153,8 @@ export class Extended {
         this.anyXattrs = true;
         break;
       case "SCHILY.acl.ace":
-        throw new TarFault("it has an access control list of NFSv4, which Linux has no place for");
+        this.hasNfs4Acl = given && this.verdict("system.nfs4_acl") !== "excluded";
+        break;
       case "SCHILY.realsize":
         this.realSize = paxNumber(record);
         break;
@@ -162,6 +191,9 @@ export class Extended {
       case "GNU.sparse.map":
         this.sparseNumbers = value === "" ? [] : parseSparseRecord(keyword, value);
         break;
+      case "GNU.dumpdir":
+        this.isIncrement = isIncrement(value);
+        break;
       case "GNU.volume.filename":
       case "GNU.volume.size":
       case "GNU.volume.offset":
@@ -183,22 +215,37 @@ export class Extended {
       // GNU tar and libarchive write "%" and "=" in a name as "%25" and "%3D".
       const name = keyword.slice("SCHILY.xattr.".length).replace(/%(25|3D)/g, percentDecoded);
       this.xattrList ??= new Map();
-      this.xattrList.set(name, bytesOf(value));
+      this.addXattr(this.xattrList, name, () => bytesOf(value));
     } else if (keyword.startsWith("LIBARCHIVE.xattr.")) {
       const encoded = keyword.slice("LIBARCHIVE.xattr.".length);
       const name = encoded.replace(/%([0-9A-Fa-f]{2})/g, percentDecoded);
-      if (!/^[A-Za-z0-9+/]*={0,2}$/.test(value)) throw badValue(keyword, value);
       this.libarchiveXattrs ??= new Map();
-      this.libarchiveXattrs.set(name, Uint8Array.from(Buffer.from(value, "base64")));
+      this.addXattr(this.libarchiveXattrs, name, () => base64Value(keyword, value));
     } else if (keyword === "RHT.security.selinux") {
       // As the attribute has it, with its NUL.
       this.xattrList ??= new Map();
-      this.xattrList.set("security.selinux", bytesOf(`${value}\0`));
+      this.addXattr(this.xattrList, "security.selinux", () => bytesOf(`${value}\0`));
     } else {
       return;
     }
     this.anyXattrs = true;
   }
+
+  private addXattr(
+    list: Map<ByteString, Uint8Array>,
+    name: ByteString,
+    value: () => Uint8Array,
+  ): void {
+    const verdict = this.verdict(name);
+    if (verdict !== "excluded") list.set(name, verdict === "kept" ? value() : NO_VALUE);
+  }
+}
+
+/** @throws TarFault for what is not base64 */
+function base64Value(keyword: ByteString, value: ByteString): Uint8Array {
+  const end = /^[A-Za-z0-9+/]*={0,2}/.exec(value)![0].length;
+  if (end < value.length) throw badValue(keyword, value, end);
+  return Uint8Array.from(Buffer.from(value, "base64"));
 }
 
 /** What is refused here need not be kept until the image is planned. @throws TarFault */
@@ -206,12 +253,25 @@ function checkXattrs(xattrs: readonly Xattr[]): void {
   let list = 0;
   for (const { name, value } of xattrs) {
     list += name.length + 1;
+    if (name.length < 1 || name.length > XATTR_NAME_MAX || name.includes("\0")) {
+      const start = printable(name.slice(0, XATTR_NAME_MAX));
+      throw new TarFault(
+        `the attribute name '${start}' has ${name.length} bytes or a NUL inside, an image holds ` +
+          `names of 1 to ${XATTR_NAME_MAX} bytes (leave it out with --xattrs-exclude)`,
+      );
+    }
     if (value.length > XATTR_VALUE_MAX) {
-      throw new TarFault(`its attribute ${printable(name)} has more than ${XATTR_VALUE_MAX} bytes`);
+      throw new TarFault(
+        `its attribute ${printable(name)} has ${value.length} bytes, an image holds ` +
+          `${XATTR_VALUE_MAX} (leave it out with --xattrs-exclude)`,
+      );
     }
   }
   if (list > XATTR_LIST_MAX) {
-    throw new TarFault(`the names of its attributes take ${list} bytes, at most ${XATTR_LIST_MAX}`);
+    throw new TarFault(
+      `the names of its attributes take ${list} bytes, at most ${XATTR_LIST_MAX} can be listed ` +
+        "(leave some out with --xattrs-exclude)",
+    );
   }
 }
 

@@ -17,7 +17,7 @@ export type TarFormat = "v7" | "ustar" | "gnu";
 /** One header as it stands in the archive, its numbers checked for their ranges. */
 export interface TarHeader {
   readonly format: TarFormat;
-  /** One character: "0" is a regular file. */
+  /** One character: "0" is a regular file, and so is "\0", as it was written before ustar. */
   readonly type: string;
   readonly path: ByteString;
   readonly linkPath: ByteString;
@@ -27,7 +27,7 @@ export interface TarHeader {
   readonly gid: number;
   /** Bytes that follow, where the type has any. */
   readonly size: number;
-  /** Seconds since 1970. */
+  /** Seconds since 1970; where a safe integer can't hold them, the nearest that is one. */
   readonly mtime: number;
   /** Of a device; 0 for all else, whose fields may hold anything. */
   readonly deviceMajor: number;
@@ -69,7 +69,7 @@ export function parseHeader(block: Uint8Array): TarHeader | undefined {
     uid: numberIn(block, 108, 8, "uid", U32_MAX),
     gid: numberIn(block, 116, 8, "gid", U32_MAX),
     size: numberIn(block, 124, 12, "size", Number.MAX_SAFE_INTEGER),
-    mtime: numberField(block, 136, 12, "mtime"),
+    mtime: clampedSafe(rawNumberField(block, 136, 12, "mtime")),
     deviceMajor: isDevice ? numberIn(block, 329, 8, "devmajor", U32_MAX) : 0,
     deviceMinor: isDevice ? numberIn(block, 337, 8, "devminor", U32_MAX) : 0,
   };
@@ -107,9 +107,8 @@ function formatOf(block: Uint8Array): TarFormat {
 
 function typeOf(block: Uint8Array): string {
   const code = block[156]!;
-  // NUL is how it was written before ustar; "7" is a file that lies in one piece, which is no
-  // matter here.
-  return code === 0 || code === 0x37 ? "0" : String.fromCharCode(code);
+  // "7" is a file that lies in one piece, which is no matter here.
+  return code === 0x37 ? "0" : String.fromCharCode(code);
 }
 
 function pathOf(block: Uint8Array, format: TarFormat): ByteString {
@@ -147,17 +146,34 @@ function numberIn(
  * @throws TarFault
  */
 function numberField(block: Uint8Array, start: number, length: number, field: string): number {
-  const value = block[start]! >= 0x80 ? base256(block, start, length) : octal(block, start, length);
-  if (value === undefined) throw new TarFault(`its ${field} is no number`);
+  const value = rawNumberField(block, start, length, field);
   if (!Number.isSafeInteger(value)) throw new TarFault(`its ${field} is out of range`);
   return value;
 }
 
-/** Octal digits between spaces and NULs, 0 where there are none; undefined for anything else. */
+/** The same, which may be past the safe integers and then is rounded. @throws TarFault */
+function rawNumberField(block: Uint8Array, start: number, length: number, field: string): number {
+  const value = block[start]! >= 0x80 ? base256(block, start, length) : octal(block, start, length);
+  if (value === undefined) throw new TarFault(`its ${field} is no number`);
+  return value;
+}
+
+function clampedSafe(value: number): number {
+  return Math.min(Math.max(value, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER);
+}
+
+/**
+ * Octal digits behind spaces, up to a space or NUL; 0 for a field of spaces and NULs only. Undefined
+ * for anything else, also for digits behind a NUL: some readers skip it, others end the number there.
+ */
 function octal(block: Uint8Array, start: number, length: number): number | undefined {
   const end = start + length;
   let at = start;
-  while (at < end && (block[at] === SPACE || block[at] === 0)) at++;
+  while (at < end && block[at] === SPACE) at++;
+  if (block[at] === 0) {
+    while (at < end && (block[at] === SPACE || block[at] === 0)) at++;
+    return at === end ? 0 : undefined;
+  }
   let value = 0;
   for (; at < end; at++) {
     const digit = block[at]! - ZERO;

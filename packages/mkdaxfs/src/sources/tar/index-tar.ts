@@ -35,7 +35,7 @@ export async function indexTar(
   const input = new FileTarInput(path, offset, size);
   try {
     const places = new Map<ByteString, TarMember | Link>();
-    const reader = new TarReader(input, description);
+    const reader = new TarReader(input, description, () => "excluded");
     for (const entry of reader.entries()) {
       // A file is never waited for.
       if (entry === WAIT) continue;

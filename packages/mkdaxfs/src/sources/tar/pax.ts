@@ -7,6 +7,7 @@ export type PaxRecord = readonly [keyword: ByteString, value: ByteString];
 
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
+const ZERO = 0x30;
 const NANOSECONDS = 1_000_000_000n;
 
 /**
@@ -34,10 +35,12 @@ export function parsePaxRecords(bytes: Uint8Array): PaxRecord[] {
 
 /** Reads the number that begins a record. */
 function recordLength(bytes: Uint8Array, start: number): number {
+  let first = start;
+  while (bytes[first] === ZERO) first++;
   let length = 0;
-  let at = start;
-  for (; at < start + 10 && bytes[at] !== SPACE; at++) {
-    const digit = (bytes[at] ?? 0) - 0x30;
+  let at = first;
+  for (; at < first + 10 && bytes[at] !== SPACE; at++) {
+    const digit = (bytes[at] ?? 0) - ZERO;
     if (digit < 0 || digit > 9) throw badRecord(start);
     length = length * 10 + digit;
   }
@@ -51,19 +54,34 @@ function badRecord(start: number): TarFault {
 
 /** A value that counts something. @throws TarFault unless it is 0 to `max` in decimal. */
 export function paxNumber([keyword, value]: PaxRecord, max = Number.MAX_SAFE_INTEGER): number {
-  const number = /^\d{1,20}$/.test(value) ? Number(value) : Number.NaN;
-  if (number <= max) return number;
-  throw badValue(keyword, value);
+  const number = decimal(value);
+  if (number !== undefined && number <= max) return number;
+  throw badValue(keyword, value, /^\d*/.exec(value)![0].length);
 }
 
 /**
- * A time in nanoseconds since 1970. Digits beyond that are cut off downwards, as GNU tar does.
+ * A whole number in decimal; leading zeros count for nothing, as in all programs that read tar.
+ * @returns undefined for what is not one; more than the largest safe integer may be rounded
+ */
+export function decimal(text: ByteString): number | undefined {
+  // A zero can match in one place only, so that a long value costs no more than reading it.
+  return text !== "" && /^0*(?:[1-9]\d{0,19})?$/.test(text) ? Number(text) : undefined;
+}
+
+/** Digits of seconds that are more than any image holds; what is past them makes no difference. */
+const SECONDS_DIGITS = 18;
+
+/**
+ * A time in nanoseconds since 1970. Digits beyond that are cut off downwards, as GNU tar does. It may
+ * be far outside what an image holds.
  * @throws TarFault unless it is decimal seconds, perhaps with a sign and a fraction.
  */
 export function paxTime([keyword, value]: PaxRecord): bigint {
-  const match = /^(-?)(\d{1,18})(?:\.(\d*))?$/.exec(value);
-  if (match === null) throw badValue(keyword, value);
-  const [, sign, seconds = "", fraction = ""] = match;
+  const match = /^(-?)(\d+)(?:\.(\d*))?$/.exec(value);
+  if (match === null) throw badValue(keyword, value, /^-?\d*\.?\d*/.exec(value)![0].length);
+  const [, sign, whole = "", fraction = ""] = match;
+  const digits = whole.replace(/^0+(?=\d)/, "");
+  const seconds = digits.length > SECONDS_DIGITS ? "9".repeat(SECONDS_DIGITS) : digits;
   const size = BigInt(seconds) * NANOSECONDS + BigInt(fraction.slice(0, 9).padEnd(9, "0"));
   if (sign === "") return size;
   return /[^0]/.test(fraction.slice(9)) ? -size - 1n : -size;
@@ -77,12 +95,24 @@ export function paxPath([keyword, value]: PaxRecord): ByteString {
   if (value.length > PATH_MAX) {
     throw new TarFault(`its PAX record ${keyword} has ${value.length} bytes, at most ${PATH_MAX}`);
   }
-  if (value.includes("\0")) throw badValue(keyword, value);
+  const nul = value.indexOf("\0");
+  if (nul >= 0) throw badValue(keyword, value, nul);
   return value;
 }
 
-/** What to throw for a record whose value its keyword can't have. */
-export function badValue(keyword: ByteString, value: ByteString): TarFault {
-  const start = value.length > 40 ? `${printable(value.slice(0, 40))}…` : printable(value);
-  return new TarFault(`its PAX record ${printable(keyword)} has the value '${start}'`);
+/** Characters of a value that a message has room for. */
+const SHOWN = 40;
+
+/**
+ * What to throw for a record whose value its keyword can't have.
+ * @param at the first byte that is wrong, which the message shows
+ */
+export function badValue(keyword: ByteString, value: ByteString, at = 0): TarFault {
+  const start = at < SHOWN ? 0 : at - SHOWN / 2;
+  const part = printable(value.slice(start, start + SHOWN));
+  const more = start + SHOWN < value.length;
+  return new TarFault(
+    `its PAX record ${printable(keyword)} has the value ` +
+      `'${start > 0 ? "…" : ""}${part}${more ? "…" : ""}'`,
+  );
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, byteStringOf, printable } from "@daxfs/format";
 import { BuildError } from "../../errors.js";
+import { isIncrement } from "./dumpdir.js";
 import { entryOf, type LongNames, type TarEntry } from "./entry.js";
-import { Extended } from "./extended.js";
+import { Extended, type XattrVerdicts } from "./extended.js";
 import {
   gnuSparseExtension,
   gnuSparseHeader,
@@ -27,6 +28,13 @@ const PAX_HEADERS_MAX = 16 * 1024 * 1024;
 /** Bytes of those that count for all entries that follow, which each of them has. */
 const GLOBAL_HEADERS_MAX = 64 * 1024;
 
+/** Bytes of a list of names that are looked at. */
+const DUMPDIR_MAX = 1024 * 1024;
+
+/** Why headers are refused that some programs take and others pass over. */
+const DISAGREEMENT =
+  "and programs disagree about what counts (make the archive with GNU tar or bsdtar)";
+
 /** Headers that say something of entries to come; "X" is what Sun's tar has for "x", "V" a label. */
 const EXTRA_TYPES = "xXgLKV";
 
@@ -34,24 +42,21 @@ const EXTRA_TYPES = "xXgLKV";
 interface Pending {
   readonly records: PaxRecord[];
   readonly longNames: LongNames;
-  /** Bytes of the PAX headers. */
-  paxSize: number;
-  /** Whether there were extra headers. */
-  any: boolean;
+  /** Types of the extra headers, "x" for both kinds of PAX. */
+  readonly types: Set<string>;
 }
 
 function newPending(): Pending {
   return {
     records: [],
     longNames: { path: undefined, linkPath: undefined },
-    paxSize: 0,
-    any: false,
+    types: new Set(),
   };
 }
 
 // Most entries of most archives have none.
 const NOTHING_PENDING = newPending();
-const NO_EXTENDED = new Extended();
+const NO_EXTENDED = new Extended(() => "kept");
 
 /** What the header of a sparse entry of old GNU tar's format says. */
 interface SparseHeader {
@@ -65,6 +70,8 @@ export class TarReader {
   endMarker = false;
   /** Position of a byte other than zero behind the end marker, if there is one. */
   dataBehindEnd: number | undefined;
+  /** Whether a directory was seen whose list of names builds on an earlier archive. */
+  isIncrement = false;
 
   /** What PAX headers said of all entries that follow, and their bytes. */
   private globals: Extended | undefined;
@@ -75,10 +82,14 @@ export class TarReader {
   private start = 0;
   private path: ByteString = "";
 
-  /** @param description of the archive, for messages */
+  /**
+   * @param description of the archive, for messages
+   * @param xattrVerdict attributes that it does not keep are not parsed
+   */
   constructor(
     private readonly input: TarInput,
     private readonly description: string,
+    private readonly xattrVerdict: XattrVerdicts,
   ) {}
 
   /**
@@ -112,9 +123,13 @@ export class TarReader {
       const entry = this.checked(() => entryOf(header, extended, pending.longNames));
       this.path = entry.path;
       const sparseHeader = header.type === "S" ? yield* this.gnuSparse(block) : undefined;
-      if (entry.kind === "link") while (input.available < TAR_BLOCK && !input.ended) yield WAIT;
+      if (mayBeFollowedByHeader(entry)) {
+        while (input.available < TAR_BLOCK && !input.ended) yield WAIT;
+      }
       const size = this.contentSize(header, entry);
       const end = input.position + wholeBlocks(size);
+      if (extended.isIncrement) this.isIncrement = true;
+      else if (header.type === "D" && !this.isIncrement) yield* this.dumpdir(size);
       if (entry.kind !== "file") entry.storedSize = 0;
       else if (sparseHeader !== undefined) this.setGnuMap(entry, extended, sparseHeader);
       else if (extended.isSparse) yield* this.setPaxMap(entry, extended);
@@ -160,7 +175,7 @@ export class TarReader {
   /** @param length bytes that came where a header should be: a block of zeros, or too few */
   private checkEnd(length: number, pending: Pending): void {
     this.endMarker = length === TAR_BLOCK;
-    if (pending.any) {
+    if (pending.types.size > 0) {
       throw this.failure("ends where an entry should follow its extra header (get it again)");
     }
     // GNU tar, too, takes an archive without an end marker, but not without anything.
@@ -186,6 +201,9 @@ export class TarReader {
   private *extraHeader(header: TarHeader, pending: Pending): Generator<Wait, void> {
     switch (header.type) {
       case "g":
+        if (pending.types.has("x")) {
+          throw this.failure(`has a global PAX header behind its own one, ${DISAGREEMENT}`);
+        }
         yield* this.globalHeader(header);
         break;
       case "L":
@@ -204,25 +222,30 @@ export class TarReader {
 
   private *localHeader({ size }: TarHeader, pending: Pending): Generator<Wait, void> {
     this.isPax = true;
-    pending.any = true;
-    pending.paxSize += size;
-    const content = yield* this.extraContent(size, pending.paxSize, PAX_HEADERS_MAX);
+    this.onlyOne(pending, "x", "PAX header");
+    const content = yield* this.extraContent(size, size, PAX_HEADERS_MAX);
     for (const record of this.checked(() => parsePaxRecords(content))) {
       pending.records.push(record);
     }
+  }
+
+  /** Notes an extra header. @throws BuildError when the entry has one of the type already */
+  private onlyOne({ types }: Pending, type: string, what: string): void {
+    if (types.has(type)) throw this.failure(`has more than one ${what}, ${DISAGREEMENT}`);
+    types.add(type);
   }
 
   private *globalHeader({ size }: TarHeader): Generator<Wait, void> {
     this.isPax = true;
     this.globalsSize += size;
     const content = yield* this.extraContent(size, this.globalsSize, GLOBAL_HEADERS_MAX);
-    this.globals ??= new Extended();
+    this.globals ??= new Extended(this.xattrVerdict);
     const { globals } = this;
     this.checked(() => globals.addPax(parsePaxRecords(content)));
   }
 
-  private *longPath({ size }: TarHeader, pending: Pending): Generator<Wait, ByteString> {
-    pending.any = true;
+  private *longPath({ type, size }: TarHeader, pending: Pending): Generator<Wait, ByteString> {
+    this.onlyOne(pending, type, type === "L" ? "long name" : "long link target");
     const text = byteStringOf(yield* this.extraContent(size, size, LONG_PATH_MAX));
     const end = text.indexOf("\0");
     return end < 0 ? text : text.slice(0, end);
@@ -243,7 +266,7 @@ export class TarReader {
   private extended(header: TarHeader, { records, longNames }: Pending): Extended {
     this.path = longNames.path ?? header.path;
     if (records.length === 0) return this.globals ?? NO_EXTENDED;
-    const extended = this.globals?.copy() ?? new Extended();
+    const extended = this.globals?.copy() ?? new Extended(this.xattrVerdict);
     this.checked(() => extended.addPax(records));
     return extended;
   }
@@ -254,12 +277,29 @@ export class TarReader {
       case "file":
         return entry.storedSize;
       case "directory":
-        // POSIX has the size of a directory as a quota.
-        return header.type === "5" ? 0 : entry.storedSize;
+        return this.directoryHasContent(header, entry.storedSize) ? entry.storedSize : 0;
       case "link":
         return this.linkHasContent(header, entry.storedSize) ? entry.storedSize : 0;
       default:
         return 0;
+    }
+  }
+
+  /**
+   * Whether a directory's content follows. POSIX has the size of a directory as a quota, and old
+   * programs, which write it as a file with a slash at the end of its name, give one without any
+   * content. Where a later program does so, GNU tar expects no content and libarchive does: look
+   * whether a header follows.
+   */
+  private directoryHasContent({ type }: TarHeader, size: number): boolean {
+    switch (type) {
+      case "5":
+      case "\0":
+        return false;
+      case "0":
+        return size > 0 && !looksLikeTar(this.input.peek(TAR_BLOCK));
+      default:
+        return true;
     }
   }
 
@@ -271,6 +311,12 @@ export class TarReader {
   private linkHasContent({ format }: TarHeader, size: number): boolean {
     if (size === 0 || this.isPax || format !== "ustar") return size > 0 && this.isPax;
     return !looksLikeTar(this.input.peek(TAR_BLOCK));
+  }
+
+  /** Looks at the list of names that is the content of a directory in a dump of GNU tar. */
+  private *dumpdir(size: number): Generator<Wait, void> {
+    const list = yield* this.read(Math.min(size, DUMPDIR_MAX));
+    this.isIncrement = isIncrement(byteStringOf(list));
   }
 
   /** The map of a sparse entry in old GNU tar's format: in its header and blocks behind that. */
@@ -357,6 +403,11 @@ export class TarReader {
       throw error instanceof TarFault ? this.failure(error.message) : error;
     }
   }
+}
+
+/** Whether the size of an entry may be one of a content that is not there. */
+function mayBeFollowedByHeader({ kind, storedSize }: TarEntry): boolean {
+  return storedSize > 0 && (kind === "link" || kind === "directory");
 }
 
 /** Bytes that a content of `size` bytes takes in an archive. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { ByteString } from "@daxfs/format";
 import { TAR_BLOCK, TarFault } from "./header.js";
-import { badValue } from "./pax.js";
+import { badValue, decimal } from "./pax.js";
 
 // Formats: GNU tar's manual, "Storing Sparse Files".
 
@@ -52,8 +52,9 @@ export function parseSparseRecord(keyword: ByteString, value: ByteString): numbe
   const parts = value.split(",", SPARSE_PAIRS_MAX * 2 + 1);
   if (parts.length > SPARSE_PAIRS_MAX * 2) throw tooManyStretches();
   return parts.map((part) => {
-    if (!/^\d{1,15}$/.test(part)) throw badValue(keyword, part);
-    return Number(part);
+    const number = decimal(part);
+    if (number === undefined || !Number.isSafeInteger(number)) throw badValue(keyword, part);
+    return number;
   });
 }
 
@@ -72,7 +73,9 @@ export class SparseTextMap {
   /** How many there will be; undefined before the first line. */
   private count: number | undefined;
   private line = 0;
+  /** Digits of it that count. */
   private digits = 0;
+  private anyDigit = false;
 
   /** Reads a block. Returns whether a further one belongs to the map. @throws TarFault */
   addBlock(block: Uint8Array): boolean {
@@ -80,8 +83,10 @@ export class SparseTextMap {
       const digit = block[at]! - 0x30;
       if (digit >= 0 && digit <= 9 && this.digits < 15) {
         this.line = this.line * 10 + digit;
-        this.digits++;
-      } else if (block[at] === 0x0a && this.digits > 0) {
+        this.anyDigit = true;
+        // Leading zeros take no room.
+        if (this.line > 0) this.digits++;
+      } else if (block[at] === 0x0a && this.anyDigit) {
         if (this.endLine()) return false;
       } else {
         throw new TarFault("its sparse map is damaged");
@@ -99,6 +104,7 @@ export class SparseTextMap {
     }
     this.line = 0;
     this.digits = 0;
+    this.anyDigit = false;
     return this.numbers.length === this.count;
   }
 }

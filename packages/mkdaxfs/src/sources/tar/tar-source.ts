@@ -58,6 +58,8 @@ export class TarSource implements Source {
   /** Bytes of all contents so far, and entries. */
   private contentSize = 0;
   private entryCount = 0;
+  /** Entries with an NFSv4 ACL. */
+  private nfs4Acls = 0;
 
   constructor(private readonly options: TarSourceOptions) {
     this.description = options.description;
@@ -69,7 +71,7 @@ export class TarSource implements Source {
     const { context } = this.options;
     const { input, file } = await this.openArchive();
     try {
-      const reader = new TarReader(input, this.description);
+      const reader = new TarReader(input, this.description, context.xattrVerdict);
       const contents = new Contents(input, reader, file, context.newSpool);
       let batch: SourceEntry[] = [];
       for (const entry of this.readEntries(reader, contents)) {
@@ -87,6 +89,8 @@ export class TarSource implements Source {
         context.signal.throwIfAborted();
       }
       this.warnOfEnd(reader);
+      this.warnOfAcls();
+      this.warnOfIncrement(reader);
       yield this.done(batch, contents);
     } finally {
       await input.close();
@@ -141,6 +145,7 @@ export class TarSource implements Source {
     contents: Contents,
   ): Generator<Wait, SourceEntry> {
     const { directory, name } = entryPath(member.path);
+    if (name === "" && member.kind !== "directory") throw reader.failure(notTheRoot(member));
     if (member.kind === "link") {
       if (member.linkPath === "") throw reader.failure("is a hard link without a target");
       const target = cleanPath(member.linkPath);
@@ -158,6 +163,7 @@ export class TarSource implements Source {
       content ?? bodyOf(member),
     );
     if (member.xattrs.length > 0) inode.xattrs = member.xattrs;
+    if (member.hasNfs4Acl) this.nfs4Acls++;
     return { kind: "file", directory, name, inode };
   }
 
@@ -168,6 +174,22 @@ export class TarSource implements Source {
     throw new BuildError(
       `${this.description}: its files have more than ${maxSize} bytes (raise --max-size if that ` +
         "is right)",
+    );
+  }
+
+  private warnOfAcls(): void {
+    if (this.nfs4Acls === 0) return;
+    const files = this.nfs4Acls === 1 ? "1 file" : `${this.nfs4Acls} files`;
+    this.options.context.warn(
+      `${this.description}: left out the NFSv4 ACLs of ${files}: Linux shows POSIX ACLs only`,
+    );
+  }
+
+  private warnOfIncrement({ isIncrement }: TarReader): void {
+    if (!isIncrement) return;
+    this.options.context.warn(
+      `${this.description}: is an incremental archive of GNU tar: files that were removed or renamed ` +
+        "since the archive before it are not (extract them with tar -xG, and build from that)",
     );
   }
 
@@ -193,6 +215,22 @@ const TYPES = {
   directory: FILE_TYPE.DIRECTORY,
   fifo: FILE_TYPE.FIFO,
 } as const;
+
+const KIND_NAMES: Readonly<Record<TarEntry["kind"], string>> = {
+  file: "a file",
+  link: "a hard link",
+  symlink: "a symlink",
+  "character-device": "a character device",
+  "block-device": "a block device",
+  directory: "a directory",
+  fifo: "a fifo",
+};
+
+/** What is wrong with an entry that is not a directory and has the path of the root. */
+function notTheRoot({ kind, path }: TarEntry): string {
+  const what = path === "" ? "has no name" : "has a name that stands for the root of the tree";
+  return `is ${KIND_NAMES[kind]} and ${what} (it is damaged: make the archive again)`;
+}
 
 /** The body of anything but a file with content. */
 function bodyOf(member: TarEntry): FileInode["body"] {
