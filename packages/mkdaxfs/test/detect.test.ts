@@ -141,8 +141,27 @@ describe("a tar archive", () => {
     expect(await contents(fifoFrom(`cat ${path}`))).toEqual(expected);
   });
 
-  it("with nothing in it is one", async () => {
-    expect(await contents(fileOf(Buffer.alloc(1024)))).toEqual([[]]);
+  it("with nothing in it is one where it is a layer", async () => {
+    const empty = Buffer.alloc(10_240);
+    for (const layer of [empty, gzipSync(empty)]) {
+      const layout = new LayoutMaker();
+      const descriptor = layout.blob(layer, OCI.layer);
+      layout.index([layout.image([{ descriptor, diffId: sha256(empty) }])]);
+      expect(await contents(layout.writeTo(scratch(`nothing${made++}`)))).toEqual([[]]);
+    }
+    const id = "a".repeat(64);
+    const legacy = await tarOf([`${id}/json`, json({ id })], [`${id}/layer.tar`, empty]);
+    expect(await contents(fileOf(legacy))).toEqual([[]]);
+  });
+
+  it("may have headers and no entries", async () => {
+    const comment = "52 comment=0123456789012345678901234567890123456789\n";
+    const archive = await tarOf(["pax_global_header", comment]);
+    archive[156] = "g".charCodeAt(0);
+    archive.write("        ", 148);
+    const sum = archive.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+    archive.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+    expect(await contents(fileOf(archive))).toEqual([[]]);
   });
 });
 

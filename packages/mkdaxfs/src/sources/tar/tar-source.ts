@@ -86,7 +86,7 @@ export class TarSource implements Source {
         await eventTurn();
         context.signal.throwIfAborted();
       }
-      this.warnOfEnd(reader);
+      this.checkEnd(reader, this.entryCount + batch.length > 0);
       yield this.done(batch, contents);
     } finally {
       await input.close();
@@ -171,10 +171,17 @@ export class TarSource implements Source {
     );
   }
 
-  private warnOfEnd({ endMarker, dataBehindEnd }: TarReader): void {
+  /** @param hasEntries what has none, and yet data, is some other kind of file @throws BuildError */
+  private checkEnd({ endMarker, dataBehindEnd }: TarReader, hasEntries: boolean): void {
     const { context, digest, diffId } = this.options;
     if (!endMarker && digest === undefined && diffId === undefined) {
       context.warn(`${this.description}: has no end marker, perhaps it was cut short`);
+    }
+    if (dataBehindEnd !== undefined && !hasEntries) {
+      throw new BuildError(
+        `${this.description}: is not a tar archive: it begins with zeros, and has data from byte ` +
+          `${dataBehindEnd} on (make the image again)`,
+      );
     }
     if (dataBehindEnd !== undefined) {
       context.warn(
