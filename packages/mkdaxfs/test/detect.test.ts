@@ -323,6 +323,48 @@ describe("layers of an image are verified:", () => {
   });
 });
 
+describe("bytes behind a compressed archive", () => {
+  const warningsOf = async (path: string, said: Buffer) => {
+    context.warnings.length = 0;
+    expect(await contents(path)).toEqual([["a=1"]]);
+    const size = said.length === 1 ? "1 byte" : `${said.length} bytes`;
+    expect(context.warnings.map((text) => text.replace(/^\S+: (layer \S+: )?/, ""))).toEqual(
+      said.length === 0 ? [] : [`left out ${size} behind the end of its gzip data`],
+    );
+  };
+
+  it("are one warning, and zeros are none", async () => {
+    const tar = await tarOf(["a", "1"]);
+    for (const said of [Buffer.from("\n"), Buffer.from("<html>"), Buffer.alloc(0)]) {
+      const bytes = Buffer.concat([gzipSync(tar), Buffer.alloc(1000), said]);
+      await warningsOf(fileOf(bytes), said);
+      await warningsOf(fifoFrom(`cat ${fileOf(bytes)}`), said);
+      const layout = new LayoutMaker();
+      layout.index([layout.image([tar])]);
+      const image = Buffer.concat([gzipSync(await layout.tar()), said]);
+      await warningsOf(fileOf(image), said);
+      await warningsOf(fifoFrom(`cat ${fileOf(image)}`), said);
+    }
+  });
+
+  it("are counted by the digest of a layer", async () => {
+    const tar = await tarOf(["a", "1"]);
+    const said = Buffer.from("something else");
+    const layer = Buffer.concat([gzipSync(tar), said]);
+    const layout = new LayoutMaker();
+    const descriptor = layout.blob(layer, OCI.layer);
+    layout.index([layout.image([{ descriptor, diffId: sha256(tar) }])]);
+    await warningsOf(layout.writeTo(scratch(`junk${made++}`)), said);
+    // Of the same length, so that only the digest can tell.
+    layout.files[`blobs/sha256/${hexOf(descriptor.digest)}`] = Buffer.concat([
+      gzipSync(tar),
+      Buffer.from("something ELSE"),
+    ]);
+    const message = await messageOf(contents(layout.writeTo(scratch(`junk${made++}`))));
+    expect(message).toContain(`layer ${descriptor.digest}: its digest is `);
+  });
+});
+
 describe("a zip archive", () => {
   it("is known from a file and through a pipe", async (test) => {
     needs(test, "zip");

@@ -132,12 +132,13 @@ async function openFile(
   }
   const compression = detectCompression(start);
   const file: FileInput = { kind: "file", path, offset: 0, size };
-  const open = () =>
-    decompress(fileStream(path, 0, size), compression, description, context.limits);
+  const open = (warn?: (text: string) => void) =>
+    decompress(fileStream(path, 0, size), compression, description, context.limits, warn);
   const tarStart = compression === "none" ? start : await startOfStream(open());
   checkTar(tarStart, compression, description, () => trailerOf(path, size));
   if (mayHoldImage(tarStart)) {
-    const archive = compression === "none" ? file : await spooled(open(), description, context);
+    const archive =
+      compression === "none" ? file : await spooled(open(context.warn), description, context);
     return openTar(archive, description, choice, context);
   }
   refuseChoice(description, choice);
@@ -190,7 +191,7 @@ async function openOneWay(
     }
     const compression = detectCompression(raw.first);
     const tar = await withFirstBytes(
-      decompress(raw.stream, compression, description, context.limits),
+      decompress(raw.stream, compression, description, context.limits, context.warn),
       START_SIZE,
     );
     checkTar(tar.first, compression, description);

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import type { Transform, TransformOptions } from "node:stream";
 import type { ZlibOptions } from "node:zlib";
+import type { ChunkQueue } from "./chunk-queue.js";
 
 /** With node:zlib's default of 16 KiB, unpacking takes twice the time. */
 export const ZLIB_OPTIONS: ZlibOptions & TransformOptions = {
@@ -13,36 +14,6 @@ export const ZLIB_OPTIONS: ZlibOptions & TransformOptions = {
 export interface ZlibDecoder extends Transform {
   /** Bytes that it consumed. */
   readonly bytesWritten: number;
-}
-
-/** Gives a stream's chunks one by one, and takes back what was not used. */
-export class ChunkQueue {
-  private readonly iterator: AsyncIterator<Uint8Array>;
-  private back: Uint8Array | undefined;
-
-  constructor(stream: AsyncIterable<Uint8Array>) {
-    this.iterator = stream[Symbol.asyncIterator]();
-  }
-
-  /** The next chunk; undefined at the end. */
-  async next(): Promise<Uint8Array | undefined> {
-    const { back } = this;
-    if (back !== undefined) {
-      this.back = undefined;
-      return back;
-    }
-    const next = await this.iterator.next();
-    return next.done ? undefined : next.value;
-  }
-
-  /** Puts a chunk back, to be the next. */
-  putBack(chunk: Uint8Array): void {
-    if (chunk.length > 0) this.back = chunk;
-  }
-
-  async close(): Promise<void> {
-    await this.iterator.return?.();
-  }
 }
 
 /**

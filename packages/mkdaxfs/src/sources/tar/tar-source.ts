@@ -124,8 +124,8 @@ export class TarSource implements Source {
     const whole =
       opened.kind === "file" ? fileStream(opened.path, opened.offset, opened.size) : opened.stream;
     const { first, stream } = await withFirstBytes(passing(whole, digest), MAGIC_SIZE);
-    const { limits } = options.context;
-    const tar = decompress(stream, detectCompression(first), description, limits);
+    const { limits, warn } = options.context;
+    const tar = decompress(stream, detectCompression(first), description, limits, warn);
     return { input: new StreamTarInput(passing(tar, diffId)), file };
   }
 
