@@ -2,7 +2,7 @@
 import { XzReadableStream } from "xz-decompress";
 import { BuildError } from "../../errors.js";
 import { ChunkQueue } from "./chunk-queue.js";
-import { cutShort, damaged, withoutMemory } from "./damage.js";
+import { cutShort, damaged, notLoaded } from "./damage.js";
 import { decodeMembers, type MemberFormat } from "./members.js";
 import { XzEnd } from "./xz-end.js";
 
@@ -55,7 +55,7 @@ async function newModule(what: string): Promise<XzExports> {
   try {
     await loader._getModuleInstance();
   } catch (error) {
-    throw withoutMemory(what, FORMAT.kind, error);
+    throw notLoaded(what, FORMAT.kind, error);
   }
   return loader._moduleInstance.exports;
 }

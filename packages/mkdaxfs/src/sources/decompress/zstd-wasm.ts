@@ -2,7 +2,7 @@
 import { byteStringOf } from "@daxfs/format";
 import { ZSTDDecoder } from "zstddec/stream";
 import type { ChunkQueue } from "./chunk-queue.js";
-import { cutShort, damaged, windowTooLarge, withoutMemory } from "./damage.js";
+import { cutShort, damaged, notLoaded, windowTooLarge } from "./damage.js";
 import { FRAME_MAGIC_SIZE, FRAME_MAGICS } from "./zstd-magics.js";
 
 /** What zstddec's WebAssembly module offers: functions of zstd.h, pointers as numbers. */
@@ -25,6 +25,21 @@ class ModuleLoader extends ZSTDDecoder {
   override _init(result: Parameters<ZSTDDecoder["_init"]>[0]): void {
     loaded = result.instance.exports as unknown as ZstdExports;
     super._init(result);
+  }
+}
+
+/**
+ * Starts the loader where there is no fetch(), with which it would have its own text decoded: Node's
+ * takes a parser for HTTP in WebAssembly, and errors in that can't be caught.
+ */
+function withoutFetch<T>(start: () => T): T {
+  const descriptor = Object.getOwnPropertyDescriptor(globalThis, "fetch");
+  if (descriptor === undefined) return start();
+  Object.defineProperty(globalThis, "fetch", { value: undefined, configurable: true });
+  try {
+    return start();
+  } finally {
+    Object.defineProperty(globalThis, "fetch", descriptor);
   }
 }
 
@@ -58,9 +73,9 @@ export interface ZstdFrames {
 /** @param what the data, for messages @throws BuildError */
 export async function openFrames(what: string): Promise<ZstdFrames> {
   try {
-    await new ModuleLoader().init();
+    await withoutFetch(() => new ModuleLoader().init());
   } catch (error) {
-    throw withoutMemory(what, "zstd", error);
+    throw notLoaded(what, "zstd", error);
   }
   if (loaded === undefined) throw new Error("zstddec was loaded by someone else");
   return new FrameDecoder(loaded, what);
