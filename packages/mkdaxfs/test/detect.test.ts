@@ -9,6 +9,7 @@ import { openPath } from "../src/sources/detect.js";
 import { DirectorySource } from "../src/sources/directory.js";
 import { TarSource } from "../src/sources/tar/tar-source.js";
 import { ZipSource } from "../src/sources/zip.js";
+import { KINDS, packed } from "./decompress-support.js";
 import {
   contentsOf,
   hexOf,
@@ -283,6 +284,35 @@ describe("layers of an image are verified:", () => {
       expect(message).toContain(sha256(tar));
       expect(message).toContain(`not ${sha256("other")}`);
     }
+  });
+
+  it("and not called damaged where the image itself is wrong", async () => {
+    const tar = await tarOf(["a", "1"]);
+    const other = sha256("other");
+    for (const kind of KINDS) {
+      // As zstd:chunked has it: frames of data, and skippable ones that describe them.
+      const skippable = Buffer.from("\x50\x2a\x4d\x18\x04\0\0\0toc.", "latin1");
+      const layer = Buffer.concat([
+        packed(kind, tar.subarray(0, 700)),
+        packed(kind, tar.subarray(700)),
+        ...(kind === "zstd" ? [skippable] : []),
+      ]);
+      const { layout, descriptor } = one(layer, other);
+      expect((await messageOf(contents(directory(layout)))).replace(/^\S+ /, "")).toBe(
+        `layer ${descriptor.digest}: it unpacks to ${sha256(tar)}, not ${other}, which the image's ` +
+          "config says (the image was made wrong: build or push it anew)",
+      );
+      // Damage is found by the blob's own digest.
+      const changed = Buffer.concat([layer.subarray(0, -1), Buffer.from("?")]);
+      layout.files[`blobs/sha256/${hexOf(descriptor.digest)}`] = changed;
+      expect(await messageOf(contents(directory(layout)))).toMatch(/ \(.*get it again\)$/);
+    }
+    // Where nothing is compressed the two are one.
+    const plain = one(tar, sha256(tar));
+    const changed = Buffer.from(tar);
+    changed[512] = 0x32;
+    plain.layout.files[`blobs/sha256/${hexOf(sha256(tar))}`] = changed;
+    expect(await messageOf(contents(directory(plain.layout)))).toContain("get it again)");
   });
 
   it("their digests", async () => {

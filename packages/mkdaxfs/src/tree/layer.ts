@@ -11,6 +11,9 @@ const OPAQUE = ".wh..wh..opq";
 /** Names that AUFS kept for itself, and that old layers carry along. */
 const AUFS = ".wh..wh.";
 
+/** Replaced symlinks that a warning names. */
+const REPLACED_SHOWN = 10;
+
 /** A whiteout of one name, or with the name "" of all that a directory holds. */
 interface Whiteout {
   readonly directory: ByteString;
@@ -56,11 +59,29 @@ export class Layer {
    * @throws BuildError
    */
   finish(): OverlayMarkers {
-    if (this.mode === "overlay") return new OverlayMarkers(this.tree, this.whiteouts);
+    if (this.mode === "overlay") {
+      this.warnOfReplacedLinks();
+      return new OverlayMarkers(this.tree, this.whiteouts);
+    }
     const targets = this.linkTargets();
     if (this.waits) this.applyWhiteouts();
     for (const entry of this.waiting) this.merge(entry, targets.get(entry));
+    this.warnOfReplacedLinks();
     return new OverlayMarkers(this.tree, []);
+  }
+
+  /** Says that what lies where such symlinks led is no longer found there: /bin of a merged /usr. */
+  private warnOfReplacedLinks(): void {
+    const links = this.tree.replacedLinks;
+    if (links.length === 0) return;
+    const shown = links
+      .slice(0, REPLACED_SHOWN)
+      .map(({ path, target }) => `/${printable(path)} -> ${printable(target)}`);
+    if (links.length > shown.length) shown.push(`${links.length - shown.length} more`);
+    this.warn(
+      `directories take the place of symlinks to directories: ${shown.join(", ")} ` +
+        "(to keep a symlink, put the files where it leads)",
+    );
   }
 
   private merge(entry: SourceEntry, target?: FileInode): void {

@@ -32,6 +32,8 @@ export interface TarSourceOptions {
   readonly digest?: string | undefined;
   /** The same of the uncompressed archive. */
   readonly diffId?: string | undefined;
+  /** Whether the bytes that `open` gives have been held against a digest already. */
+  readonly isVerified?: boolean;
   /** Called once, when the entries are read. */
   readonly open: () => Promise<ByteInput>;
 }
@@ -119,14 +121,19 @@ export class TarSource implements Source {
       // The same bytes need no second look.
       if (options.digest === options.diffId) digest = undefined;
     }
-    const passing = (stream: AsyncIterable<Uint8Array>, expected: Digest | undefined) =>
-      expected === undefined ? stream : verified(stream, expected, description);
+    // With two digests, the first one has been found to be right when the second is looked at.
+    const isUnpacked = options.isVerified === true || digest !== undefined;
+    const passing = (
+      stream: AsyncIterable<Uint8Array>,
+      expected: Digest | undefined,
+      ofUnpacked = false,
+    ) => (expected === undefined ? stream : verified(stream, expected, description, ofUnpacked));
     const whole =
       opened.kind === "file" ? fileStream(opened.path, opened.offset, opened.size) : opened.stream;
     const { first, stream } = await withFirstBytes(passing(whole, digest), MAGIC_SIZE);
     const { limits, warn } = options.context;
     const tar = decompress(stream, detectCompression(first), description, limits, warn);
-    return { input: new StreamTarInput(passing(tar, diffId)), file };
+    return { input: new StreamTarInput(passing(tar, diffId, isUnpacked)), file };
   }
 
   private *readEntries(reader: TarReader, contents: Contents): Generator<SourceEntry | Wait, void> {

@@ -171,6 +171,7 @@ class RegistryImage implements ContainerImage {
       description,
       // Every byte has been held against it by the time there is a file.
       digest: undefined,
+      isVerified: true,
       size,
       diffId,
       mediaType,
