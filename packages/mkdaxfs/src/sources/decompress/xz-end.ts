@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { BYTE, type Walk } from "./member-end.js";
 
 // Format: "The .xz File Format" 1.2.0; chunks of LZMA2 as in XZ Embedded's xz_dec_lzma2.c. LZMA2 is
 // the last filter of every chain, so that its chunks are what is in a block.
@@ -11,52 +12,8 @@ const STREAM_FOOTER_SIZE = 12;
 /** Bytes of something whose length is a multiple of 4 that are left when `size` have come. */
 const padding = (size: number) => -size & 3;
 
-/**
- * Finds where an .xz stream ends, by the lengths in it. It judges nothing else: what can't be right
- * has no end, and the decoder says what is wrong.
- */
-export class XzEnd {
-  private readonly walk = walkStream();
-  /** Bytes to pass over, or where it is negative, one byte to look at. */
-  private wanted = 0;
-  private started = false;
-  private ended = false;
-
-  /** @returns how many of the bytes belong to the stream: all, unless it ends among them */
-  find(bytes: Uint8Array): number {
-    let at = 0;
-    if (!this.started) this.step();
-    this.started = true;
-    while (!this.ended && at < bytes.length) {
-      if (this.wanted < 0) {
-        this.step(bytes[at++]);
-        continue;
-      }
-      const passed = Math.min(this.wanted, bytes.length - at);
-      at += passed;
-      this.wanted -= passed;
-      if (this.wanted === 0) this.step();
-    }
-    return at;
-  }
-
-  /** Whether the end was among the bytes so far. */
-  get isPast(): boolean {
-    return this.ended;
-  }
-
-  private step(byte = 0): void {
-    const next = this.walk.next(byte);
-    if (next.done) this.ended = true;
-    else this.wanted = next.value;
-  }
-}
-
-const BYTE = -1;
-type Walk<T> = Generator<number, T, number>;
-
-/** Yields a number of bytes to pass over, at least 1, or BYTE to be given the next one. */
-function* walkStream(): Walk<void> {
+/** Walks over one stream. */
+export function* walkXzStream(): Walk<void> {
   yield 7;
   const checkSize = CHECK_SIZES[(yield BYTE) & 0xf]!;
   yield STREAM_HEADER_SIZE - 8;

@@ -3,8 +3,9 @@ import { XzReadableStream } from "xz-decompress";
 import { BuildError } from "../../errors.js";
 import { ChunkQueue } from "./chunk-queue.js";
 import { cutShort, damaged, notLoaded } from "./damage.js";
+import { MemberChunks } from "./member-end.js";
 import { decodeMembers, type MemberFormat } from "./members.js";
-import { XzEnd } from "./xz-end.js";
+import { walkXzStream } from "./xz-end.js";
 
 /** What xz-decompress's WebAssembly module, XZ Embedded, offers; pointers are numbers. */
 interface XzExports {
@@ -67,14 +68,10 @@ async function* decodeStream(
   what: string,
 ): AsyncGenerator<Uint8Array> {
   const decoder = new XzDecoder(exports, what);
-  const end = new XzEnd();
+  const chunks = new MemberChunks(input, walkXzStream());
   try {
-    while (!end.isPast) {
-      const chunk = await input.next();
-      if (chunk === undefined) break;
-      const length = end.find(chunk);
-      if (length < chunk.length) input.putBack(chunk.subarray(length));
-      yield* decoder.decode(chunk.subarray(0, length));
+    for (let chunk = await chunks.next(); chunk !== undefined; chunk = await chunks.next()) {
+      yield* decoder.decode(chunk);
     }
     yield* decoder.finish();
   } finally {

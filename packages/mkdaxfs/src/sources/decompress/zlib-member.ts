@@ -2,7 +2,6 @@
 import { once } from "node:events";
 import type { Transform, TransformOptions } from "node:stream";
 import type { ZlibOptions } from "node:zlib";
-import type { ChunkQueue } from "./chunk-queue.js";
 
 /** With node:zlib's default of 16 KiB, unpacking takes twice the time. */
 export const ZLIB_OPTIONS: ZlibOptions & TransformOptions = {
@@ -16,6 +15,13 @@ export interface ZlibDecoder extends Transform {
   readonly bytesWritten: number;
 }
 
+/** What a decoder is fed with. */
+interface Chunks {
+  next(): Promise<Uint8Array | undefined>;
+  /** Takes back what the decoder did not consume. */
+  putBack?(chunk: Uint8Array): void;
+}
+
 /**
  * Runs a decoder of node:zlib until it ends, be it before the input does: node:zlib's own streams
  * drop what follows then. What the decoder did not consume is put back.
@@ -23,7 +29,7 @@ export interface ZlibDecoder extends Transform {
  */
 export async function* decodeMember(
   decoder: ZlibDecoder,
-  input: ChunkQueue,
+  input: Chunks,
 ): AsyncGenerator<Uint8Array> {
   const feeding = feed(decoder, input);
   // It is awaited once the output has ended.
@@ -36,7 +42,7 @@ export async function* decodeMember(
   }
 }
 
-async function feed(decoder: ZlibDecoder, input: ChunkQueue): Promise<void> {
+async function feed(decoder: ZlibDecoder, input: Chunks): Promise<void> {
   const ended = once(decoder, "end");
   // Whoever reads the output hears of errors.
   ended.catch(() => {});
@@ -55,7 +61,7 @@ async function feed(decoder: ZlibDecoder, input: ChunkQueue): Promise<void> {
       await Promise.race([consumed, ended]);
       const used = decoder.bytesWritten - before;
       if (used < chunk.length) {
-        input.putBack(chunk.subarray(used));
+        input.putBack?.(chunk.subarray(used));
         return;
       }
     }

@@ -2,8 +2,10 @@
 import * as zlib from "node:zlib";
 import { ChunkQueue } from "./chunk-queue.js";
 import { cutShort, damaged, windowTooLarge } from "./damage.js";
+import { MemberChunks } from "./member-end.js";
 import { decodeMembers, type MemberFormat } from "./members.js";
 import { decodeMember, ZLIB_OPTIONS, type ZlibDecoder } from "./zlib-member.js";
+import { walkZstdFrame } from "./zstd-end.js";
 import { FRAME_MAGICS } from "./zstd-magics.js";
 import type { ZstdFrames } from "./zstd-wasm.js";
 
@@ -32,7 +34,9 @@ export async function* unzstd(
   async function* decode(): AsyncGenerator<Uint8Array> {
     if (isFirst && createZstdDecompress !== undefined) {
       isFirst = false;
-      yield* decodeMember(createZstdDecompress(ZLIB_OPTIONS), input);
+      // It would go on with what follows, be it a frame or not, where a chunk ends with the frame.
+      const frame = new MemberChunks(input, walkZstdFrame());
+      yield* decodeMember(createZstdDecompress(ZLIB_OPTIONS), frame);
       return;
     }
     // Node's decoder ends with its frame. A stream of one is what is usual; of many, of which each
