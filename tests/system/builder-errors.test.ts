@@ -77,6 +77,39 @@ describe("bad use is answered in one line and leaves nothing behind", () => {
     await expectFailure("", /'' is no path/);
   });
 
+  it("too little address space for WebAssembly", async () => {
+    const image = join(outputDirectory(), "image");
+    const limited = (args: readonly string[], env = {}) =>
+      outcome(
+        start(
+          "bash",
+          ["-c", 'ulimit -v 6000000; exec "$@"', "bash", process.execPath, COMMAND, ...args],
+          { env: { HOME: disk.path("."), ...env } },
+        ),
+      );
+    const expected =
+      /: there is not enough address space \(raise ulimit -v, or set NODE_OPTIONS=--disable-wasm-trap-handler\)$/m;
+    for (const kind of ["zstd", "xz"]) {
+      const archive = disk.path(`limited.tar.${kind}`);
+      // Two members: the first of zstd may be for Node's own decoder.
+      await bash(
+        `tar -C "$1" -c . | ${kind} -c > "$2"; printf x | ${kind} -c >> "$2"`,
+        tree,
+        archive,
+      );
+      const failed = await limited([archive, "-o", image]);
+      expectOneLine(failed, expected);
+      expect(failed.stderr).toContain(`limited.tar.${kind}: cannot unpack its ${kind} data`);
+      const options = { NODE_OPTIONS: "--disable-wasm-trap-handler" };
+      expect(await limited([archive, "-q", "-o", image], options)).toMatchObject({ status: 0 });
+    }
+    const registry = await limited(["--from-oci", "127.0.0.1:9/a", "-o", `${image}2`]);
+    expectOneLine(registry, expected);
+    const archive = disk.path("limited.tar.gz");
+    await bash('tar -C "$1" -czf "$2" .', tree, archive);
+    expect(await limited([archive, "-q", "-o", image])).toMatchObject({ status: 0, stderr: "" });
+  });
+
   it("a source that is a file and no archive, or a link to one", async () => {
     await expectFailure(join(tree, "file"), /\/file is text that begins with "content" \(sources/);
     symlinkSync(join(tree, "file"), disk.path("link to file"));

@@ -160,7 +160,8 @@ async function mergeSources(
   let markers: OverlayMarkers | undefined;
   for (const source of sources) {
     const mode: WhiteoutMode = source.isLayer ? whiteouts : "literal";
-    markers = await mergeSource(source, new Layer(tree, mode, context.warn), context.signal);
+    const warn = (text: string) => context.warn(`${source.description}: ${text}`);
+    markers = await mergeSource(source, new Layer(tree, mode, warn), context.signal);
   }
   return { tree, markers };
 }

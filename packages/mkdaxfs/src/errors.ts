@@ -47,6 +47,20 @@ export function described(what: () => string, error: unknown): unknown {
   });
 }
 
+/**
+ * The {@link BuildError} for WebAssembly that could not get its memory: it reserves address space by
+ * the gigabyte, whatever it uses in the end. Any other error as it is.
+ * @param what said before it
+ */
+export function withoutAddressSpace(what: () => string, error: unknown): unknown {
+  if (!(error instanceof RangeError)) return error;
+  return new BuildError(
+    `${what()}: there is not enough address space (raise ulimit -v, or set ` +
+      "NODE_OPTIONS=--disable-wasm-trap-handler)",
+    { cause: error },
+  );
+}
+
 function hint(code: string): string {
   switch (code) {
     case "EACCES":

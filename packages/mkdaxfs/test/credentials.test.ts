@@ -111,17 +111,50 @@ describe("credentials in docker's config.json", () => {
     }
   });
 
-  it("are refused when they are not as they should be", async () => {
-    const path = join(home, ".docker/config.json");
-    config("{");
-    await expect(find("a.com/b")).rejects.toThrow(`${path} is not JSON`);
-    config("[]");
-    await expect(find("a.com/b")).rejects.toThrow(path);
-    config({ auths: { "a.com": "secret" } });
-    await expect(find("a.com/b")).rejects.toThrow(/auths\.a\.com/);
-    await expect(find("a.com/b")).rejects.not.toThrow(/secret/);
-    config({ auths: { "a.com": { auth: base64("nocolon") } } });
-    await expect(find("a.com/b")).rejects.toThrow(/is not a user and a password in base64/);
+  const damages: [string, object | string, RegExp][] = [
+    ["are no JSON", "{", /config\.json is not JSON/],
+    ["are nothing", "", /config\.json is not JSON/],
+    ["are a list", "[]", /config\.json/],
+    ["have text for an entry", { auths: { "a.com": "secret" } }, /auths\.a\.com/],
+    [
+      "have no password",
+      { auths: { "a.com": { auth: base64("nocolon") } } },
+      /is not a user and a password in base64/,
+    ],
+    ["have a number for a helper", { credHelpers: { "a.com": 1 } }, /credHelpers\.a\.com/],
+  ];
+  for (const [what, content, problem] of damages) {
+    it(`are a problem and no error when they ${what}`, async () => {
+      config(content);
+      const result = await find("a.com/b");
+      expect(result.credentials).toBeUndefined();
+      expect(result.problem).toMatch(problem);
+      expect(result.problem).not.toMatch(/secret|\n/);
+      // The next file may have what is needed.
+      write("run/containers/auth.json", { auths: { "a.com": auth("podman") } });
+      expect(await find("a.com/b")).toEqual({ credentials: login("podman"), problem: undefined });
+      // Asked for by name, it is an error.
+      environment.REGISTRY_AUTH_FILE = join(home, ".docker/config.json");
+      await expect(find("a.com/b")).rejects.toThrow(problem);
+    });
+  }
+
+  it("are a problem and no error when they can't be read", async () => {
+    mkdirSync(join(home, ".docker/config.json"), { recursive: true });
+    expect(await find("a.com/b")).toEqual({
+      credentials: undefined,
+      problem: expect.stringMatching(
+        /^cannot read .*config\.json: illegal operation on a directory/,
+      ),
+    });
+    mkdirSync(join(home, "locked"));
+    write("locked/config.json", { auths: { "a.com": auth("locked") } });
+    environment.DOCKER_CONFIG = join(home, "locked");
+    chmodSync(join(home, "locked/config.json"), 0);
+    const result = await find("a.com/b");
+    // Root reads it all the same.
+    if (process.getuid?.() === 0) expect(result.credentials).toEqual(login("locked"));
+    else expect(result.problem).toMatch(/permission denied/);
   });
 });
 

@@ -26,11 +26,11 @@ export async function unpacked(
   bytes: Uint8Array,
   chunkSize = 70_001,
   maxRatio = 100_000,
+  warn?: (text: string) => void,
 ): Promise<Buffer> {
   const limits = { maxSize: undefined, maxRatio };
   const parts: Uint8Array[] = [];
-  for await (const part of decompress(chunked(bytes, chunkSize), kind, "a.tar.x", limits)) {
-    parts.push(part);
-  }
+  const stream = chunked(bytes, chunkSize);
+  for await (const part of decompress(stream, kind, "a.tar.x", limits, warn)) parts.push(part);
   return Buffer.concat(parts);
 }

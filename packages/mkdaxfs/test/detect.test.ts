@@ -9,6 +9,7 @@ import { openPath } from "../src/sources/detect.js";
 import { DirectorySource } from "../src/sources/directory.js";
 import { TarSource } from "../src/sources/tar/tar-source.js";
 import { ZipSource } from "../src/sources/zip.js";
+import { KINDS, packed } from "./decompress-support.js";
 import {
   contentsOf,
   hexOf,
@@ -141,8 +142,27 @@ describe("a tar archive", () => {
     expect(await contents(fifoFrom(`cat ${path}`))).toEqual(expected);
   });
 
-  it("with nothing in it is one", async () => {
-    expect(await contents(fileOf(Buffer.alloc(1024)))).toEqual([[]]);
+  it("with nothing in it is one where it is a layer", async () => {
+    const empty = Buffer.alloc(10_240);
+    for (const layer of [empty, gzipSync(empty)]) {
+      const layout = new LayoutMaker();
+      const descriptor = layout.blob(layer, OCI.layer);
+      layout.index([layout.image([{ descriptor, diffId: sha256(empty) }])]);
+      expect(await contents(layout.writeTo(scratch(`nothing${made++}`)))).toEqual([[]]);
+    }
+    const id = "a".repeat(64);
+    const legacy = await tarOf([`${id}/json`, json({ id })], [`${id}/layer.tar`, empty]);
+    expect(await contents(fileOf(legacy))).toEqual([[]]);
+  });
+
+  it("may have headers and no entries", async () => {
+    const comment = "52 comment=0123456789012345678901234567890123456789\n";
+    const archive = await tarOf(["pax_global_header", comment]);
+    archive[156] = "g".charCodeAt(0);
+    archive.write("        ", 148);
+    const sum = archive.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+    archive.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+    expect(await contents(fileOf(archive))).toEqual([[]]);
   });
 });
 
@@ -266,6 +286,35 @@ describe("layers of an image are verified:", () => {
     }
   });
 
+  it("and not called damaged where the image itself is wrong", async () => {
+    const tar = await tarOf(["a", "1"]);
+    const other = sha256("other");
+    for (const kind of KINDS) {
+      // As zstd:chunked has it: frames of data, and skippable ones that describe them.
+      const skippable = Buffer.from("\x50\x2a\x4d\x18\x04\0\0\0toc.", "latin1");
+      const layer = Buffer.concat([
+        packed(kind, tar.subarray(0, 700)),
+        packed(kind, tar.subarray(700)),
+        ...(kind === "zstd" ? [skippable] : []),
+      ]);
+      const { layout, descriptor } = one(layer, other);
+      expect((await messageOf(contents(directory(layout)))).replace(/^\S+ /, "")).toBe(
+        `layer ${descriptor.digest}: it unpacks to ${sha256(tar)}, not ${other}, which the image's ` +
+          "config says (the image was made wrong: build or push it anew)",
+      );
+      // Damage is found by the blob's own digest.
+      const changed = Buffer.concat([layer.subarray(0, -1), Buffer.from("?")]);
+      layout.files[`blobs/sha256/${hexOf(descriptor.digest)}`] = changed;
+      expect(await messageOf(contents(directory(layout)))).toMatch(/ \(.*get it again\)$/);
+    }
+    // Where nothing is compressed the two are one.
+    const plain = one(tar, sha256(tar));
+    const changed = Buffer.from(tar);
+    changed[512] = 0x32;
+    plain.layout.files[`blobs/sha256/${hexOf(sha256(tar))}`] = changed;
+    expect(await messageOf(contents(directory(plain.layout)))).toContain("get it again)");
+  });
+
   it("their digests", async () => {
     const tar = await tarOf(["a", "1"]);
     const { layout, descriptor } = one(tar, sha256(tar));
@@ -301,6 +350,48 @@ describe("layers of an image are verified:", () => {
     const message = await messageOf(contents(fileOf(await tarOf(...members))));
     expect(message).toContain("layer a.tar: ");
     expect(message).toContain(`${sha256(tar)}, not ${sha256("other")}`);
+  });
+});
+
+describe("bytes behind a compressed archive", () => {
+  const warningsOf = async (path: string, said: Buffer) => {
+    context.warnings.length = 0;
+    expect(await contents(path)).toEqual([["a=1"]]);
+    const size = said.length === 1 ? "1 byte" : `${said.length} bytes`;
+    expect(context.warnings.map((text) => text.replace(/^\S+: (layer \S+: )?/, ""))).toEqual(
+      said.length === 0 ? [] : [`left out ${size} behind the end of its gzip data`],
+    );
+  };
+
+  it("are one warning, and zeros are none", async () => {
+    const tar = await tarOf(["a", "1"]);
+    for (const said of [Buffer.from("\n"), Buffer.from("<html>"), Buffer.alloc(0)]) {
+      const bytes = Buffer.concat([gzipSync(tar), Buffer.alloc(1000), said]);
+      await warningsOf(fileOf(bytes), said);
+      await warningsOf(fifoFrom(`cat ${fileOf(bytes)}`), said);
+      const layout = new LayoutMaker();
+      layout.index([layout.image([tar])]);
+      const image = Buffer.concat([gzipSync(await layout.tar()), said]);
+      await warningsOf(fileOf(image), said);
+      await warningsOf(fifoFrom(`cat ${fileOf(image)}`), said);
+    }
+  });
+
+  it("are counted by the digest of a layer", async () => {
+    const tar = await tarOf(["a", "1"]);
+    const said = Buffer.from("something else");
+    const layer = Buffer.concat([gzipSync(tar), said]);
+    const layout = new LayoutMaker();
+    const descriptor = layout.blob(layer, OCI.layer);
+    layout.index([layout.image([{ descriptor, diffId: sha256(tar) }])]);
+    await warningsOf(layout.writeTo(scratch(`junk${made++}`)), said);
+    // Of the same length, so that only the digest can tell.
+    layout.files[`blobs/sha256/${hexOf(descriptor.digest)}`] = Buffer.concat([
+      gzipSync(tar),
+      Buffer.from("something ELSE"),
+    ]);
+    const message = await messageOf(contents(layout.writeTo(scratch(`junk${made++}`))));
+    expect(message).toContain(`layer ${descriptor.digest}: its digest is `);
   });
 });
 

@@ -170,6 +170,23 @@ describe("an archive of docker save", () => {
     }
   });
 
+  it("with a config that looks as if it was called by its digest, and is not", async () => {
+    const config = configOf("lower");
+    for (const name of [`${ID_C}.json`, `sha256:${ID_C}`, ID_C, `x/${ID_C}.json`]) {
+      const files = {
+        [name]: config,
+        "layer.tar": "lower",
+        "manifest.json": json([{ Config: name, RepoTags: null, Layers: ["layer.tar"] }]),
+      };
+      expect(await pathsOf(await open(files)), name).toEqual(["layer.tar"]);
+      // It is chosen by what it is.
+      expect((await open(files, sha256(config)))?.layers).toHaveLength(1);
+      expect(await refusal(files, `sha256:${ID_C}`)).toBe(
+        `S has no image 'sha256:${ID_C}', only ${sha256(config)} (choose one)`,
+      );
+    }
+  });
+
   it("with several images", async () => {
     const files = saved(["docker.io/library/one:1", "docker.io/library/one:latest"]);
     const other = configOf("lower");
@@ -219,10 +236,13 @@ describe("a damaged archive is refused:", () => {
     );
   });
 
-  it("a config that is not what it is called", async () => {
-    const files = saved();
-    files[name ?? ""] = configOf("lower", "other");
-    expect(await refusal(files)).toMatch(/^S: config \w+\.json: its digest is sha256:/);
+  it("a config among the blobs of a layout that is not what it is called", async () => {
+    const { [name ?? ""]: config, ...files } = saved();
+    const path = `blobs/sha256/${hexOf(sha256("other"))}`;
+    files[path] = config ?? "";
+    expect(await refusal(withImage(files, { Config: path }))).toMatch(
+      /^S: config blobs\/sha256\/\w+: its digest is sha256:/,
+    );
   });
 
   it("a config with another number of layers", async () => {

@@ -308,6 +308,18 @@ describe("an engine that is asked for", () => {
     expect(await open("app:1", atSocket())).toBeDefined();
   });
 
+  it("is looked for all the same when docker's config.json can't be read", async () => {
+    await engine(join(home, "run/docker.sock"));
+    for (const content of ["{", "", "[]", '{"currentContext":1}']) {
+      context.warnings.length = 0;
+      writeFileSync(join(home, ".docker/config.json"), content);
+      expect(await open("app:1", { XDG_RUNTIME_DIR: join(home, "run") })).toBeDefined();
+      expect(context.warnings).toEqual([
+        expect.stringMatching(/config\.json.* \(.*\); looking for an engine without$/),
+      ]);
+    }
+  });
+
   it("need not answer where it is the current context's alone", async () => {
     const hex = createHash("sha256").update("mine").digest("hex");
     const directory = join(home, ".docker/contexts/meta", hex);

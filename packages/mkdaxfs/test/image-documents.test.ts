@@ -156,6 +156,33 @@ describe("foreign JSON", () => {
   });
 });
 
+describe("members that are missing or null", () => {
+  it("are the empty value of their type, as they are to Go", () => {
+    for (const none of [{ manifests: null }, { schemaVersion: 2 }, {}]) {
+      expect(parse(none)).toEqual({ kind: "index", manifests: [] });
+      expect(parse({ ...none, mediaType: OCI.index })).toEqual({ kind: "index", manifests: [] });
+      expect(parse({ ...none, mediaType: null }, DOCKER.list).kind).toBe("index");
+    }
+    expect(parse({ config: null, layers: null, manifests: [] }).kind).toBe("index");
+    const found = parse({ ...MANIFEST, manifests: null, annotations: null, schemaVersion: null });
+    expect(found.kind).toBe("manifest");
+    const nulls = { size: null, urls: [null], annotations: { a: null }, platform: null };
+    const layer = { ...LAYER, ...nulls, artifactType: null };
+    expect(parse({ ...MANIFEST, layers: [layer] })).toMatchObject({
+      layers: [
+        {
+          ...{ mediaType: OCI.layer, digest: DIGEST, size: undefined, urls: [], artifactType: "" },
+          ...{ annotations: new Map([["a", ""]]), platform: undefined },
+        },
+      ],
+    });
+    for (const blank of [{}, { os: "", architecture: "" }, { os: null }, { os: "linux" }]) {
+      const entry = { ...CONFIG, mediaType: OCI.manifest, platform: blank };
+      expect(parse({ manifests: [entry] })).toMatchObject({ manifests: [{ platform: undefined }] });
+    }
+  });
+});
+
 describe("manifests", () => {
   it("are of OCI's kind or docker's, by their own word, their descriptor's, or their members", () => {
     expect(parse(MANIFEST).kind).toBe("manifest");
@@ -260,7 +287,12 @@ describe("configs", () => {
     );
     expect(await messageOf(config(two, 3))).toContain("2 diff_ids for 3 layers");
     expect((await config({ rootfs: { diff_ids: null } }, 0)).diffIds).toEqual([]);
-    expect(await messageOf(config({}, 0))).toContain("config: rootfs is missing");
+    expect((await config({}, 0)).diffIds).toEqual([]);
+    expect((await config({ rootfs: null }, 0)).diffIds).toEqual([]);
+    // Then the layers' own digests have to do.
+    for (const none of [{}, { rootfs: null }, { rootfs: {} }, { rootfs: { diff_ids: null } }]) {
+      expect((await config(none, 2)).diffIds).toBeUndefined();
+    }
     expect(await messageOf(config({ rootfs: { diff_ids: ["sha256:0"] } }, 1))).toContain(
       "config: rootfs.diff_ids[0] is not a sha256 or sha512 digest",
     );

@@ -256,3 +256,52 @@ describe("layers over each other", () => {
     expect(inodeAt(tree, "g")).toBe(inodeAt(tree, "d/2"));
   });
 });
+
+describe("a directory over a symlink to a directory", () => {
+  const base = () => [
+    directory("usr"),
+    directory("usr/bin"),
+    file("usr/bin/sh", 1),
+    symlink("bin", "usr/bin"),
+    symlink("sbin", "/bin"),
+    symlink("gone", "nowhere"),
+    symlink("sh", "bin/sh"),
+  ];
+  const warned = (...layers: readonly (readonly SourceEntry[])[]) => {
+    warnings.length = 0;
+    const tree = merged(base(), ...layers);
+    return { found: paths(tree), said: [...warnings] };
+  };
+
+  it("takes its place, which is said in one line", () => {
+    const { found, said } = warned([directory("bin"), file("bin/tool", 1), directory("sbin")]);
+    expect(found).toContain("bin/tool=1");
+    expect(found).toContain("usr/bin/sh=1");
+    expect(said).toEqual([
+      "directories take the place of symlinks to directories: /bin -> usr/bin, /sbin -> /bin " +
+        "(to keep a symlink, put the files where it leads)",
+    ]);
+  });
+
+  it("is said of each source, and of ten at most", () => {
+    expect(warned([directory("bin")], [file("x", 1)], [symlink("x", "usr")]).said).toHaveLength(1);
+    const many = Array.from({ length: 13 }, (_, index) => `l${index}`);
+    const { said } = warned(
+      many.map((name) => symlink(name, "usr")),
+      many.map((name) => directory(name)),
+    );
+    expect(said).toEqual([expect.stringMatching(/\/l9 -> usr, 3 more \(to keep/)]);
+  });
+
+  it("is not said where nothing is hidden, or it was asked for", () => {
+    for (const layer of [
+      [directory("gone")],
+      [directory("sh")],
+      [file("bin", 1)],
+      [file("bin/tool", 1)],
+      [whiteout("bin"), directory("bin")],
+    ]) {
+      expect(warned(layer).said).toEqual([]);
+    }
+  });
+});

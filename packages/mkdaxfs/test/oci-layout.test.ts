@@ -294,6 +294,136 @@ describe("an index in a layout", () => {
   });
 });
 
+describe("a document without members that Go's tools don't miss", () => {
+  it("leads to the image all the same", async () => {
+    const without = (document: string, ...names: string[]) =>
+      JSON.stringify(JSON.parse(document), (key, value) => (names.includes(key) ? null : value));
+    const layout = new LayoutMaker();
+    const image = named(layout, "layer", platform("linux/amd64"));
+    layout.index([image]);
+    const index = layout.files["index.json"];
+    for (const names of [["mediaType"], ["size"], ["platform"], ["os"], ["schemaVersion"]]) {
+      layout.files["index.json"] = without(`${index}`, ...names);
+      expect(await layersOf(await open(layout)), names.join()).toEqual(["layer"]);
+    }
+    // Sizes of config and layer, and the diffIDs.
+    const bare = new LayoutMaker();
+    const { size: _, ...layer } = bare.blob(Buffer.from("layer"), OCI.layer);
+    const { size: __, ...config } = bare.blob(Buffer.from('{"rootfs":null}'), OCI.config);
+    const document = Buffer.from(JSON.stringify({ config, layers: [layer] }));
+    const found = await open(bare.index([bare.blob(document, OCI.manifest)]));
+    expect(await layersOf(found)).toEqual(["layer"]);
+    expect(found.layers[0]).toMatchObject({ digest: sha256("layer"), size: 5, diffId: undefined });
+    // Indexes in an index are known by what they are.
+    const nested = new LayoutMaker();
+    const inner = nested.indexBlob([named(nested, "inner", platform("linux/amd64"))]);
+    nested.index([nested.indexBlob([{ ...inner, mediaType: null } as never])]);
+    expect(await layersOf(await open(nested))).toEqual(["inner"]);
+  });
+
+  it("and an index of nothing holds no image", async () => {
+    for (const document of ["{}", '{"manifests":null}', '{"schemaVersion":2,"manifests":[]}']) {
+      const layout = new LayoutMaker();
+      layout.files["index.json"] = document;
+      expect(await refusal(layout)).toBe("L has no image in its index (name a container image)");
+    }
+  });
+});
+
+describe("what lies beside an image", () => {
+  const COSIGN = "application/vnd.dev.cosign.simplesigning.v1+json";
+  /** Signatures and SBOMs as cosign, oras and notation write them, untagged. */
+  const artifacts = (layout: LayoutMaker, extra: Record<string, unknown> = {}) => {
+    const payload = (text: string, mediaType: string) => ({
+      descriptor: layout.blob(Buffer.from(text), mediaType),
+      diffId: sha256(text),
+    });
+    const empty = layout.blob(Buffer.from("{}"), "application/vnd.oci.empty.v1+json");
+    return [
+      layout.image([payload("signature", COSIGN)], extra),
+      layout.image([payload("sbom", "text/spdx+json")], extra),
+      layout.image([], extra, { manifest: { config: empty, artifactType: "application/x.sbom" } }),
+      layout.image([], extra, { manifest: { config: { ...empty, mediaType: "application/x" } } }),
+    ];
+  };
+
+  it("is not taken for one, tagged or not", async () => {
+    const layout = new LayoutMaker();
+    const image = named(layout, "image");
+    const nested = layout.indexBlob(artifacts(layout));
+    for (const own of [image, { ...image, ...tagged("1.0") }]) {
+      for (const other of artifacts(layout)) {
+        expect(await layersOf(await open(layout.index([other, own])))).toEqual(["image"]);
+        const withTag = { ...other, ...tagged("sha256-0.sig") };
+        expect(await layersOf(await open(layout.index([own, withTag])))).toEqual(["image"]);
+      }
+      layout.index([...artifacts(layout), own, nested]);
+      expect(await layersOf(await open(layout))).toEqual(["image"]);
+    }
+    expect(await refusal(layout.index(artifacts(layout)))).toContain("L has several images: ");
+    const [signature] = artifacts(layout);
+    expect(await refusal(layout.index([signature]))).toContain(`is ${COSIGN}, not a layer of`);
+    // Two images are two, whatever lies beside them.
+    layout.index([image, named(layout, "other"), signature]);
+    expect(await refusal(layout)).toContain(`L has several images: ${image.digest}, `);
+  });
+
+  it("in an index is passed over for the platform's image", async () => {
+    for (const extra of [platform("linux/amd64"), {}]) {
+      const layout = new LayoutMaker();
+      const others = artifacts(layout, extra);
+      const none = layout.image([], platform("linux/amd64"));
+      const image = named(layout, "image", platform("linux/amd64"));
+      const arm = named(layout, "arm", platform("linux/arm64"));
+      layout.index([layout.indexBlob([...others, none, arm, image])]);
+      expect(await layersOf(await open(layout))).toEqual(["image"]);
+      // Where no other has layers, the one without is what there is.
+      layout.index([layout.indexBlob([...others, none, arm])]);
+      expect((await open(layout)).layers).toEqual([]);
+      layout.index([layout.indexBlob([...others, named(layout, "bare")])]);
+      expect(await layersOf(await open(layout))).toEqual(["bare"]);
+    }
+    const layout = new LayoutMaker();
+    layout.index([layout.indexBlob(artifacts(layout, platform("linux/amd64")))]);
+    expect(await refusal(layout)).toContain(`is ${COSIGN}, not a layer of files`);
+  });
+});
+
+describe("an entry with an empty platform", () => {
+  it("is the image, where it is the only one", async () => {
+    for (const blank of [{}, { os: "", architecture: "" }, { os: "linux" }, null]) {
+      const layout = new LayoutMaker();
+      const image = named(layout, "image", { platform: blank });
+      expect(await layersOf(await open(layout.index([image])))).toEqual(["image"]);
+      layout.index([layout.indexBlob([image])]);
+      expect(await layersOf(await open(layout))).toEqual(["image"]);
+    }
+  });
+
+  it("is for the platform that its config names", async () => {
+    const layout = new LayoutMaker();
+    const blank = named(layout, "amd", { platform: {} });
+    const arm = named(layout, "arm", platform("linux/arm64"));
+    layout.index([layout.indexBlob([arm, blank])]);
+    expect(await layersOf(await open(layout))).toEqual(["amd"]);
+    expect(await layersOf(await open(layout, undefined, parsePlatform("linux/arm64")))).toEqual([
+      "arm",
+    ]);
+    expect(await refusal(layout, undefined, parsePlatform("linux/s390x"))).toContain(
+      "L has no image for linux/s390x, only for linux/arm64, one without a platform (",
+    );
+  });
+
+  it("may lack the system alone", async () => {
+    const layout = new LayoutMaker();
+    const entries = ["amd64", "arm64"].map((architecture) =>
+      named(layout, architecture, { platform: { architecture } }),
+    );
+    layout.index([layout.indexBlob(entries)]);
+    expect(await layersOf(await open(layout))).toEqual(["amd64"]);
+  });
+});
+
 describe("an image for another platform", () => {
   it("is taken when there is no other, and is said to be", async () => {
     context.warnings.length = 0;

@@ -173,6 +173,7 @@ export interface ReadOptions {
   readonly limits?: Partial<InputLimits>;
   readonly digest?: string;
   readonly diffId?: string;
+  readonly isVerified?: boolean;
   readonly signal?: AbortSignal;
   readonly report?: SourceContext["report"];
   /** All are kept by default. */
@@ -210,6 +211,7 @@ export async function readTar(input: ByteInput, options: ReadOptions = {}): Prom
     context: tarContext(options, spools, warnings),
     digest: options.digest,
     diffId: options.diffId,
+    isVerified: options.isVerified ?? false,
     open: async () => input,
   });
   try {

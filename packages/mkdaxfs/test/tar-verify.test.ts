@@ -45,7 +45,13 @@ describe("digests", () => {
     ["compressed", packed],
   ])("that are others are said, and what was found: %s", async (_, data) => {
     expect(await refusal(data, { digest: WRONG })).toBe(wrong(data));
-    expect(await refusal(data, { digest: digestOf(data), diffId: WRONG })).toBe(wrong(tar));
+    // Bytes that are right make up an image that is wrong.
+    const image =
+      `a.tar: it unpacks to ${digestOf(tar)}, not ${WRONG}, which the image's config says ` +
+      "(the image was made wrong: build or push it anew)";
+    expect(await refusal(data, { digest: digestOf(data), diffId: WRONG })).toBe(image);
+    expect(await refusal(data, { isVerified: true, diffId: WRONG })).toBe(image);
+    expect(await refusal(data, { diffId: WRONG })).toBe(wrong(tar));
   });
 
   it("see a byte behind the end of the archive, and behind the compressed data", async () => {

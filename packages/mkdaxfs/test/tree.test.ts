@@ -100,8 +100,17 @@ describe("a tree", () => {
   it("refuses what lies in a file of the same source", () => {
     const tree = treeOf(file("f", 1));
     expect(() => tree.addFile(file("f/b", 1))).toThrow(BuildError);
-    expect(() => tree.addFile(file("f/b", 1))).toThrow(/\/f is no directory/);
-    expect(() => tree.addFile(file("f/b/c", 1))).toThrow(/\/f\/b is no directory/);
+    expect(() => tree.addFile(file("f/b", 1))).toThrow(
+      "/f is not a directory, and the same source has entries in /f",
+    );
+    expect(() => tree.addFile(file("f/b/c", 1))).toThrow(
+      "/f is not a directory, and the same source has entries in /f/b",
+    );
+    // It is named where it is, and not as it was reached.
+    tree.addFile(symlink("l", "f"));
+    expect(() => tree.addFile(file("l/b/c/d", 1))).toThrow(
+      "/f is not a directory, and the same source has entries in /l/b/c",
+    );
   });
 
   it("puts a directory in the place of a file of another source, and a file in that of a directory", () => {

@@ -30,8 +30,10 @@ export function detectCompression(firstBytes: Uint8Array): Compression {
 }
 
 /**
- * Decompresses a stream of whatever many members or frames; "none" passes it through.
+ * Decompresses a stream of any number of members or frames; "none" passes it through. Zeros behind
+ * them are padding.
  * @param what the stream, for messages
+ * @param warn gets a line about anything else behind them, which is left out
  * @throws BuildError for a stream that is damaged, cut short, or passes the ratio limit; and what
  *   the stream itself throws.
  */
@@ -40,6 +42,7 @@ export async function* decompress(
   kind: Compression,
   what: string,
   limits: InputLimits,
+  warn: (text: string) => void = () => {},
 ): AsyncGenerator<Uint8Array> {
   if (kind === "none") {
     yield* stream;
@@ -53,7 +56,7 @@ export async function* decompress(
       yield chunk;
     }
   }
-  for await (const chunk of await decoder(kind, counted(), what)) {
+  for await (const chunk of await decoder(kind, counted(), what, warn)) {
     produced += chunk.length;
     if (produced > RATIO_FREE && produced > consumed * limits.maxRatio) {
       throw new BuildError(
@@ -70,16 +73,17 @@ async function decoder(
   kind: Exclude<Compression, "none">,
   stream: AsyncIterable<Uint8Array>,
   what: string,
+  warn: (text: string) => void,
 ): Promise<AsyncIterable<Uint8Array>> {
   switch (kind) {
     case "gzip":
-      return (await import("./decompress/gzip.js")).gunzip(stream, what);
+      return (await import("./decompress/gzip.js")).gunzip(stream, what, warn);
     case "zstd":
-      return (await import("./decompress/zstd.js")).unzstd(stream, what);
+      return (await import("./decompress/zstd.js")).unzstd(stream, what, warn);
     case "xz":
-      return (await import("./decompress/xz.js")).unxz(stream, what);
+      return (await import("./decompress/xz.js")).unxz(stream, what, warn);
     case "bzip2":
-      return (await import("./decompress/bzip2.js")).bunzip2(stream, what);
+      return (await import("./decompress/bzip2.js")).bunzip2(stream, what, warn);
   }
 }
 

@@ -13,7 +13,12 @@ import {
   fileStream,
   withFirstBytes,
 } from "./decompress.js";
-import { contentKind } from "./detect/content-kind.js";
+import {
+  beginsWithTarHeader,
+  contentKind,
+  START_SIZE,
+  TRAILER_SIZE,
+} from "./detect/content-kind.js";
 import { deviceInput, fifoInput, type OneWayInput, standardInput } from "./detect/one-way-input.js";
 import { DirectorySource } from "./directory.js";
 import { parseDigest } from "./image/digest.js";
@@ -29,11 +34,7 @@ import { shownText } from "./image/json.js";
 import { imageSources } from "./image/layers.js";
 import { mayHoldImage, openImageFiles } from "./image/open-files.js";
 import type { Source } from "./source.js";
-import { looksLikeTar } from "./tar/header.js";
 import { TarSource } from "./tar/tar-source.js";
-
-/** Bytes at the start of an archive that tell what it is. */
-const START_SIZE = 256 * 1024;
 
 /** What a path turned out to be. */
 export interface OpenedPath {
@@ -131,12 +132,13 @@ async function openFile(
   }
   const compression = detectCompression(start);
   const file: FileInput = { kind: "file", path, offset: 0, size };
-  const open = () =>
-    decompress(fileStream(path, 0, size), compression, description, context.limits);
+  const open = (warn?: (text: string) => void) =>
+    decompress(fileStream(path, 0, size), compression, description, context.limits, warn);
   const tarStart = compression === "none" ? start : await startOfStream(open());
-  checkTar(tarStart, compression, description);
+  checkTar(tarStart, compression, description, () => trailerOf(path, size));
   if (mayHoldImage(tarStart)) {
-    const archive = compression === "none" ? file : await spooled(open(), description, context);
+    const archive =
+      compression === "none" ? file : await spooled(open(context.warn), description, context);
     return openTar(archive, description, choice, context);
   }
   refuseChoice(description, choice);
@@ -189,7 +191,7 @@ async function openOneWay(
     }
     const compression = detectCompression(raw.first);
     const tar = await withFirstBytes(
-      decompress(raw.stream, compression, description, context.limits),
+      decompress(raw.stream, compression, description, context.limits, context.warn),
       START_SIZE,
     );
     checkTar(tar.first, compression, description);
@@ -272,9 +274,17 @@ async function spooled(
 }
 
 function startOf(path: HostPath): Uint8Array {
-  const start = Buffer.allocUnsafeSlow(START_SIZE);
-  const got = withFile(path, (descriptor) => readSync(descriptor, start, 0, START_SIZE, 0));
-  return start.subarray(0, got);
+  return stretchOf(path, 0, START_SIZE);
+}
+
+function trailerOf(path: HostPath, size: number): Uint8Array {
+  return stretchOf(path, Math.max(0, size - TRAILER_SIZE), TRAILER_SIZE);
+}
+
+function stretchOf(path: HostPath, offset: number, length: number): Uint8Array {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  const got = withFile(path, (descriptor) => readSync(descriptor, bytes, 0, length, offset));
+  return bytes.subarray(0, got);
 }
 
 async function startOfStream(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
@@ -292,12 +302,23 @@ function isZip(start: Uint8Array): boolean {
   return ZIP_STARTS.includes(byteStringOf(start.subarray(0, 4)));
 }
 
-/** @throws BuildError saying what it is instead. */
-function checkTar(start: Uint8Array, compression: Compression, description: string): void {
+/**
+ * Refuses what does not begin with the header of a tar archive. An end marker with nothing before it
+ * is no archive either: filesystem images begin with zeros, too.
+ * @param trailer gives the last bytes of a file
+ * @throws BuildError saying what it is instead.
+ */
+function checkTar(
+  start: Uint8Array,
+  compression: Compression,
+  description: string,
+  trailer?: () => Uint8Array,
+): void {
   if (start.length === 0) throw empty(description);
-  if (looksLikeTar(start)) return;
+  if (beginsWithTarHeader(start)) return;
+  const kind = contentKind(start, compression === "none" ? trailer?.() : undefined);
   const inside = compression === "none" ? "" : `${compression}-compressed, and inside `;
-  throw new BuildError(`${description} is ${inside}${contentKind(start)}`);
+  throw new BuildError(`${description} is ${inside}${kind}`);
 }
 
 function refuseChoice(description: string, choice: string | undefined): void {

@@ -11,6 +11,9 @@ const OPAQUE = ".wh..wh..opq";
 /** Names that AUFS kept for itself, and that old layers carry along. */
 const AUFS = ".wh..wh.";
 
+/** Replaced symlinks that a warning names. */
+const REPLACED_SHOWN = 10;
+
 /** A whiteout of one name, or with the name "" of all that a directory holds. */
 interface Whiteout {
   readonly directory: ByteString;
@@ -68,7 +71,22 @@ export class Layer {
       const taken = this.tree.find(joinPath(link.directory, link.name)) !== undefined;
       if (!taken) this.tree.addLink(link, this.aufsFile(link.target));
     }
+    this.warnOfReplacedLinks();
     return new OverlayMarkers(this.tree, this.mode === "overlay" ? this.whiteouts : []);
+  }
+
+  /** Says that what lies where such symlinks led is no longer found there: /bin of a merged /usr. */
+  private warnOfReplacedLinks(): void {
+    const links = this.tree.replacedLinks;
+    if (links.length === 0) return;
+    const shown = links
+      .slice(0, REPLACED_SHOWN)
+      .map(({ path, target }) => `/${printable(path)} -> ${printable(target)}`);
+    if (links.length > shown.length) shown.push(`${links.length - shown.length} more`);
+    this.warn(
+      `directories take the place of symlinks to directories: ${shown.join(", ")} ` +
+        "(to keep a symlink, put the files where it leads)",
+    );
   }
 
   private merge(entry: SourceEntry, target?: FileInode): void {

@@ -15,6 +15,12 @@ export interface Step {
   readonly inode: FileInode | undefined;
 }
 
+/** A symlink to a directory that a directory has taken the place of. */
+export interface ReplacedLink {
+  readonly path: ByteString;
+  readonly target: ByteString;
+}
+
 /**
  * The merged tree of all sources, in memory, its contents still where the sources have them. What
  * is added later replaces what was there; a directory over a directory takes over its children.
@@ -28,6 +34,8 @@ export class Tree {
   private lastDirectory: FileInode | undefined;
   /** Directories that were made because they were missing. */
   private made = 0;
+  /** Of the source that is being merged. */
+  private replaced: ReplacedLink[] = [];
 
   /** The root; an empty one where no source had anything. */
   get root(): FileInode {
@@ -40,9 +48,15 @@ export class Tree {
     return this.rootInode === undefined;
   }
 
+  /** Symlinks to directories that directories of the source have taken the place of. */
+  get replacedLinks(): readonly ReplacedLink[] {
+    return this.replaced;
+  }
+
   /** What is added from here on belongs to the next source. */
   beginSource(): void {
     this.layer++;
+    this.replaced = [];
   }
 
   /**
@@ -67,6 +81,11 @@ export class Tree {
       takeOver(existing, inode);
       existing.layer = this.layer;
       return;
+    }
+    if (inode.body instanceof Map && existing?.type === FILE_TYPE.SYMLINK) {
+      const path = joinPath(directory, name);
+      const leadsToDirectory = this.findDirectory(path) !== undefined;
+      if (leadsToDirectory) this.replaced.push({ path, target: existing.body as ByteString });
     }
     this.put(parent, name, inode, existing);
   }
@@ -129,7 +148,9 @@ export class Tree {
     this.rootInode ??= this.newRoot(mtimeNs);
     const steps = this.walk(path);
     let directory = this.rootInode;
+    let at: ByteString = "";
     for (const { name, inode } of steps.slice(1)) {
+      at = joinPath(at, name);
       if (inode?.body instanceof Map) {
         directory = inode;
         continue;
@@ -137,7 +158,8 @@ export class Tree {
       // A file of a lower layer makes room, as it does where each layer is a directory of overlayfs.
       if (inode !== undefined && inode.layer === this.layer) {
         throw new BuildError(
-          `/${printable(path)} is no directory, and the same source has entries in it`,
+          `/${printable(at)} is not a directory, and the same source has entries in ` +
+            `/${printable(path)} (leave one of them out)`,
         );
       }
       if (++this.made > MADE_MAX) {

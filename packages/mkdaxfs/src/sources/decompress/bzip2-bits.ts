@@ -56,6 +56,22 @@ export class BitWindow {
     return value;
   }
 
+  /** The next bytes, at most `count`, where what is read next is a whole byte. */
+  peekBytes(count: number): Uint8Array {
+    const start = this.position >>> 3;
+    return this.bytes.subarray(start, Math.min(start + count, this.end));
+  }
+
+  /** Passes over zeros, where what is read next is a whole byte. */
+  skipZeros(): void {
+    while (this.length > 0 && this.bytes[this.position >>> 3] === 0) this.position += 8;
+  }
+
+  /** Passes over all bytes that came. */
+  skipAll(): void {
+    this.position = this.end * 8;
+  }
+
   alignToByte(): void {
     this.position = (this.position + 7) & ~7;
   }

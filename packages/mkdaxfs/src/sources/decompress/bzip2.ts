@@ -2,12 +2,14 @@
 import { BitWindow, Bzip2Fault, OutOfBits } from "./bzip2-bits.js";
 import { BlockDecoder } from "./bzip2-block.js";
 import { cutShort, damaged } from "./damage.js";
+import { trailingBytes } from "./members.js";
 
 // There is an own decoder because unbzip2-stream gathers a block in an array of numbers: a few bytes
 // that stand for 46 MB of zeros take it close to 2 GiB, and any data three times as long.
 
 /** "BZh", what a block begins with, and what stands in place of a last one. */
 const MAGIC = 0x425a68;
+const MAGIC_BYTES = [0x42, 0x5a, 0x68];
 const BLOCK_MAGIC = [0x314159, 0x265359] as const;
 const END_MAGIC = [0x177245, 0x385090] as const;
 
@@ -17,11 +19,14 @@ const OUTPUT_SIZE = 256 * 1024;
 
 /**
  * Unpacks bzip2 data, which may be several streams.
+ * @param what the data, for messages
+ * @param warn gets a line about what follows the data and is none
  * @throws BuildError
  */
 export async function* bunzip2(
   stream: AsyncIterable<Uint8Array>,
   what: string,
+  warn: (text: string) => void,
 ): AsyncGenerator<Uint8Array> {
   const decoder = new StreamDecoder();
   let ended = false;
@@ -29,6 +34,7 @@ export async function* bunzip2(
     for await (const chunk of stream) yield* decoder.decode(chunk);
     ended = true;
     yield* decoder.finish();
+    if (decoder.trailing > 0) warn(trailingBytes(what, "bzip2", decoder.trailing));
   } catch (error) {
     if (error instanceof Bzip2Fault) throw damaged(what, "bzip2", error.message);
     if (!(error instanceof OutOfBits)) throw error;
@@ -42,10 +48,17 @@ class StreamDecoder {
   /** Bytes that a block of this stream unpacks to, before runs are; 0 between streams. */
   private blockSize = 0;
   private checksum = 0;
+  private isFirst = true;
+  /** Bytes that follow the last stream and are neither one nor zeros. */
+  trailing = 0;
 
   /** Unpacks as many blocks as surely are there as a whole. */
   *decode(chunk: Uint8Array): Generator<Uint8Array> {
     for (let at = 0; at < chunk.length; ) {
+      if (this.trailing > 0) {
+        this.trailing += chunk.length - at;
+        return;
+      }
       at += this.window.add(chunk.subarray(at));
       while (this.window.length >= BLOCK_INPUT_MAX) yield* this.step();
     }
@@ -60,6 +73,8 @@ class StreamDecoder {
   private *step(): Generator<Uint8Array> {
     const { window } = this;
     if (this.blockSize === 0) {
+      if (!this.isFirst && !this.hasStream()) return;
+      this.isFirst = false;
       if (window.bits(24) !== MAGIC) throw new Bzip2Fault("something else follows it");
       const level = window.bits(8) - 0x30;
       if (level < 1 || level > 9) throw new Bzip2Fault("its block size is unknown");
@@ -77,6 +92,18 @@ class StreamDecoder {
     } else {
       throw new Bzip2Fault("a block has no start");
     }
+  }
+
+  /** Whether another stream follows. Zeros before it are padding, and what is none is passed over. */
+  private hasStream(): boolean {
+    const { window } = this;
+    window.skipZeros();
+    if (window.length === 0) return false;
+    const start = window.peekBytes(MAGIC_BYTES.length);
+    if (start.every((byte, index) => byte === MAGIC_BYTES[index])) return true;
+    this.trailing = window.length;
+    window.skipAll();
+    return false;
   }
 
   private *blockBytes(): Generator<Uint8Array> {

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 import { XzReadableStream } from "xz-decompress";
 import { BuildError } from "../../errors.js";
-import { cutShort, damaged } from "./damage.js";
+import { ChunkQueue } from "./chunk-queue.js";
+import { cutShort, damaged, notLoaded } from "./damage.js";
+import { MemberChunks } from "./member-end.js";
+import { decodeMembers, type MemberFormat } from "./members.js";
+import { walkXzStream } from "./xz-end.js";
 
 /** What xz-decompress's WebAssembly module, XZ Embedded, offers; pointers are numbers. */
 interface XzExports {
@@ -22,27 +26,53 @@ const loader = XzReadableStream as unknown as {
   readonly _moduleInstance: { readonly exports: XzExports };
 };
 
+const FORMAT: MemberFormat = { kind: "xz", magics: ["\xfd7zXZ\0"] };
+
 const OK = 0;
 const STREAM_END = 1;
 const MEMORY_LIMIT = 4;
 const UNSUPPORTED = [2, 6];
-const FORMAT = 5;
 const NO_PROGRESS = 8;
 
 /**
  * Unpacks xz data: the .xz file format 1.2.0 with any number of streams and padding between them,
  * CRC-32 or CRC-64 as check, and LZMA2 alone as filter.
+ * @param what the data, for messages
+ * @param warn gets a line about what follows the data and is none
  * @throws BuildError
  */
 export async function* unxz(
   stream: AsyncIterable<Uint8Array>,
   what: string,
+  warn: (text: string) => void,
 ): AsyncGenerator<Uint8Array> {
-  // A new one for each stream, whose memory goes with it.
-  await loader._getModuleInstance();
-  const decoder = new XzDecoder(loader._moduleInstance.exports, what);
+  const exports = await newModule(what);
+  const input = new ChunkQueue(stream);
+  yield* decodeMembers(input, FORMAT, () => decodeStream(input, exports, what), what, warn);
+}
+
+/** A new instance of the module, whose memory goes with it. @throws BuildError */
+async function newModule(what: string): Promise<XzExports> {
   try {
-    for await (const chunk of stream) yield* decoder.decode(chunk);
+    await loader._getModuleInstance();
+  } catch (error) {
+    throw notLoaded(what, FORMAT.kind, error);
+  }
+  return loader._moduleInstance.exports;
+}
+
+/** Unpacks one stream. The decoder gets no byte of what follows, which it may not take for data. */
+async function* decodeStream(
+  input: ChunkQueue,
+  exports: XzExports,
+  what: string,
+): AsyncGenerator<Uint8Array> {
+  const decoder = new XzDecoder(exports, what);
+  const chunks = new MemberChunks(input, walkXzStream());
+  try {
+    for (let chunk = await chunks.next(); chunk !== undefined; chunk = await chunks.next()) {
+      yield* decoder.decode(chunk);
+    }
     yield* decoder.finish();
   } finally {
     decoder.close();
@@ -128,6 +158,6 @@ class XzDecoder {
           "--check=crc64 --lzma2)",
       );
     }
-    return damaged(what, "xz", code === FORMAT ? "what follows is no stream" : "it is corrupt");
+    return damaged(what, "xz", "it is corrupt");
   }
 }

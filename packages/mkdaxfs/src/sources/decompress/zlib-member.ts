@@ -15,34 +15,11 @@ export interface ZlibDecoder extends Transform {
   readonly bytesWritten: number;
 }
 
-/** Gives a stream's chunks one by one, and takes back what was not used. */
-export class ChunkQueue {
-  private readonly iterator: AsyncIterator<Uint8Array>;
-  private back: Uint8Array | undefined;
-
-  constructor(stream: AsyncIterable<Uint8Array>) {
-    this.iterator = stream[Symbol.asyncIterator]();
-  }
-
-  /** The next chunk; undefined at the end. */
-  async next(): Promise<Uint8Array | undefined> {
-    const { back } = this;
-    if (back !== undefined) {
-      this.back = undefined;
-      return back;
-    }
-    const next = await this.iterator.next();
-    return next.done ? undefined : next.value;
-  }
-
-  /** Puts a chunk back, to be the next. */
-  putBack(chunk: Uint8Array): void {
-    if (chunk.length > 0) this.back = chunk;
-  }
-
-  async close(): Promise<void> {
-    await this.iterator.return?.();
-  }
+/** What a decoder is fed with. */
+interface Chunks {
+  next(): Promise<Uint8Array | undefined>;
+  /** Takes back what the decoder did not consume. */
+  putBack?(chunk: Uint8Array): void;
 }
 
 /**
@@ -52,7 +29,7 @@ export class ChunkQueue {
  */
 export async function* decodeMember(
   decoder: ZlibDecoder,
-  input: ChunkQueue,
+  input: Chunks,
 ): AsyncGenerator<Uint8Array> {
   const feeding = feed(decoder, input);
   // It is awaited once the output has ended.
@@ -65,7 +42,7 @@ export async function* decodeMember(
   }
 }
 
-async function feed(decoder: ZlibDecoder, input: ChunkQueue): Promise<void> {
+async function feed(decoder: ZlibDecoder, input: Chunks): Promise<void> {
   const ended = once(decoder, "end");
   // Whoever reads the output hears of errors.
   ended.catch(() => {});
@@ -84,7 +61,7 @@ async function feed(decoder: ZlibDecoder, input: ChunkQueue): Promise<void> {
       await Promise.race([consumed, ended]);
       const used = decoder.bytesWritten - before;
       if (used < chunk.length) {
-        input.putBack(chunk.subarray(used));
+        input.putBack?.(chunk.subarray(used));
         return;
       }
     }

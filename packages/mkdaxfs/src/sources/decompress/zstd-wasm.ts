@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
+import { byteStringOf } from "@daxfs/format";
 import { ZSTDDecoder } from "zstddec/stream";
-import { cutShort, damaged, windowTooLarge } from "./damage.js";
-import type { ChunkQueue } from "./zlib-member.js";
+import type { ChunkQueue } from "./chunk-queue.js";
+import { cutShort, damaged, notLoaded, windowTooLarge } from "./damage.js";
+import { FRAME_MAGIC_SIZE, FRAME_MAGICS } from "./zstd-magics.js";
 
 /** What zstddec's WebAssembly module offers: functions of zstd.h, pointers as numbers. */
 interface ZstdExports {
@@ -26,6 +28,21 @@ class ModuleLoader extends ZSTDDecoder {
   }
 }
 
+/**
+ * Starts the loader where there is no fetch(), with which it would have its own text decoded: Node's
+ * takes a parser for HTTP in WebAssembly, and errors in that can't be caught.
+ */
+function withoutFetch<T>(start: () => T): T {
+  const descriptor = Object.getOwnPropertyDescriptor(globalThis, "fetch");
+  if (descriptor === undefined) return start();
+  Object.defineProperty(globalThis, "fetch", { value: undefined, configurable: true });
+  try {
+    return start();
+  } finally {
+    Object.defineProperty(globalThis, "fetch", descriptor);
+  }
+}
+
 /** Bytes that are handed to the decoder, and got from it, at a time. */
 const INPUT_SIZE = 128 * 1024;
 const OUTPUT_SIZE = 256 * 1024;
@@ -35,7 +52,6 @@ const FIRST_ERROR = 0x1_0000_0000 - 120;
 
 /** Codes of zstd_errors.h. */
 const ERRORS: Readonly<Record<number, string>> = {
-  10: "what follows is no frame",
   14: "it has an unsupported feature",
   20: "it is corrupt",
   22: "its checksum is wrong",
@@ -44,24 +60,25 @@ const ERRORS: Readonly<Record<number, string>> = {
 const WINDOW_TOO_LARGE = 16;
 const NO_MEMORY = 64;
 
-/**
- * Unpacks Zstandard frames.
- * @throws BuildError
- */
-export async function* unzstdFrames(input: ChunkQueue, what: string): AsyncGenerator<Uint8Array> {
-  await new ModuleLoader().init();
-  if (loaded === undefined) throw new Error("zstddec was loaded by someone else");
-  const decoder = new FrameDecoder(loaded, what);
+/** Unpacks Zstandard frames one after the other. */
+export interface ZstdFrames {
+  /**
+   * Unpacks frames until something else follows, which stays in the queue.
+   * @throws BuildError
+   */
+  decode(input: ChunkQueue): AsyncGenerator<Uint8Array>;
+  close(): void;
+}
+
+/** @param what the data, for messages @throws BuildError */
+export async function openFrames(what: string): Promise<ZstdFrames> {
   try {
-    for (let chunk = await input.next(); chunk !== undefined; chunk = await input.next()) {
-      for (let at = 0; at < chunk.length; at += INPUT_SIZE) {
-        yield* decoder.decode(chunk.subarray(at, at + INPUT_SIZE));
-      }
-    }
-    decoder.checkEnd();
-  } finally {
-    decoder.close();
+    await withoutFetch(() => new ModuleLoader().init());
+  } catch (error) {
+    throw notLoaded(what, "zstd", error);
   }
+  if (loaded === undefined) throw new Error("zstddec was loaded by someone else");
+  return new FrameDecoder(loaded, what);
 }
 
 /** Memory of the module, by byte offsets from where it was given: two buffers and their structs. */
@@ -71,7 +88,7 @@ const INPUT_START = 32;
 const OUTPUT_START = INPUT_START + INPUT_SIZE;
 const TOTAL_SIZE = OUTPUT_START + OUTPUT_SIZE;
 
-class FrameDecoder {
+class FrameDecoder implements ZstdFrames {
   private readonly context: number;
   private readonly base: number;
   /** Whether a frame has begun and not ended. */
@@ -86,13 +103,31 @@ class FrameDecoder {
     if (this.context === 0 || this.base === 0) throw this.failure(NO_MEMORY);
   }
 
-  /** @param bytes at most `INPUT_SIZE` */
-  *decode(bytes: Uint8Array): Generator<Uint8Array> {
+  async *decode(input: ChunkQueue): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const bytes = await input.peek(this.inFrame ? 1 : FRAME_MAGIC_SIZE);
+      if (bytes.length === 0) break;
+      const consumed = yield* this.decodePart(bytes.subarray(0, INPUT_SIZE));
+      if (consumed === 0) break;
+      input.skip(consumed);
+    }
+    if (this.inFrame) throw cutShort(this.what, "zstd");
+  }
+
+  /**
+   * Unpacks what surely belongs to frames.
+   * @param bytes at most `INPUT_SIZE`
+   * @returns how many of them that were
+   */
+  private *decodePart(bytes: Uint8Array): Generator<Uint8Array, number> {
     const { zstd, base } = this;
+    if (!this.inFrame && !beginsFrame(bytes, 0)) return 0;
     new Uint8Array(zstd.memory.buffer).set(bytes, base + INPUT_START);
     this.setBuffer(base + INPUT_STRUCT, base + INPUT_START, bytes.length);
+    let consumed = 0;
     // What was full may have left something behind.
-    for (let consumed = 0, full = false; consumed < bytes.length || full; ) {
+    for (let full = false; consumed < bytes.length || full; ) {
+      if (!this.inFrame && !beginsFrame(bytes, consumed)) break;
       this.setBuffer(base + OUTPUT_STRUCT, base + OUTPUT_START, OUTPUT_SIZE);
       const result =
         zstd.ZSTD_decompressStream(this.context, base + OUTPUT_STRUCT, base + INPUT_STRUCT) >>> 0;
@@ -105,11 +140,7 @@ class FrameDecoder {
       const start = base + OUTPUT_START;
       yield new Uint8Array(zstd.memory.buffer).slice(start, start + produced);
     }
-  }
-
-  /** @throws BuildError when a frame has not ended */
-  checkEnd(): void {
-    if (this.inFrame) throw cutShort(this.what, "zstd");
+    return consumed;
   }
 
   close(): void {
@@ -133,4 +164,8 @@ class FrameDecoder {
     if (code === WINDOW_TOO_LARGE || code === NO_MEMORY) return windowTooLarge(this.what);
     return damaged(this.what, "zstd", ERRORS[code] ?? `error ${code}`);
   }
+}
+
+function beginsFrame(bytes: Uint8Array, at: number): boolean {
+  return FRAME_MAGICS.includes(byteStringOf(bytes.subarray(at, at + FRAME_MAGIC_SIZE)));
 }

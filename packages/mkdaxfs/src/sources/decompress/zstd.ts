@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: MIT
 import * as zlib from "node:zlib";
+import { ChunkQueue } from "./chunk-queue.js";
 import { cutShort, damaged, windowTooLarge } from "./damage.js";
-import { ChunkQueue, decodeMember, ZLIB_OPTIONS, type ZlibDecoder } from "./zlib-member.js";
+import { MemberChunks } from "./member-end.js";
+import { decodeMembers, type MemberFormat } from "./members.js";
+import { decodeMember, ZLIB_OPTIONS, type ZlibDecoder } from "./zlib-member.js";
+import { walkZstdFrame } from "./zstd-end.js";
+import { FRAME_MAGICS } from "./zstd-magics.js";
+import type { ZstdFrames } from "./zstd-wasm.js";
+
+const FORMAT: MemberFormat = { kind: "zstd", magics: FRAME_MAGICS };
 
 /** In Node from 22.15 on. */
 const { createZstdDecompress } = zlib as {
@@ -11,28 +19,37 @@ const { createZstdDecompress } = zlib as {
 /**
  * Unpacks Zstandard data: RFC 8878, any number of frames, skippable ones too, windows of up to
  * 128 MiB as `zstd --long` makes them.
+ * @param what the data, for messages
+ * @param warn gets a line about what follows the data and is none
  * @throws BuildError
  */
 export async function* unzstd(
   stream: AsyncIterable<Uint8Array>,
   what: string,
+  warn: (text: string) => void,
 ): AsyncGenerator<Uint8Array> {
   const input = new ChunkQueue(stream);
-  try {
-    if (createZstdDecompress !== undefined) {
-      yield* decodeMember(createZstdDecompress(ZLIB_OPTIONS), input);
-      // Node's decoder ends with its frame. A stream of one is what is usual; of many, of which each
-      // may be tiny, the other decoder makes less to-do.
-      const rest = await input.next();
-      if (rest === undefined) return;
-      input.putBack(rest);
+  let frames: ZstdFrames | undefined;
+  let isFirst = true;
+  async function* decode(): AsyncGenerator<Uint8Array> {
+    if (isFirst && createZstdDecompress !== undefined) {
+      isFirst = false;
+      // It would go on with what follows, be it a frame or not, where a chunk ends with the frame.
+      const frame = new MemberChunks(input, walkZstdFrame());
+      yield* decodeMember(createZstdDecompress(ZLIB_OPTIONS), frame);
+      return;
     }
-    const { unzstdFrames } = await import("./zstd-wasm.js");
-    yield* unzstdFrames(input, what);
+    // Node's decoder ends with its frame. A stream of one is what is usual; of many, of which each
+    // may be tiny, the other decoder makes less to-do.
+    frames ??= await (await import("./zstd-wasm.js")).openFrames(what);
+    yield* frames.decode(input);
+  }
+  try {
+    yield* decodeMembers(input, FORMAT, decode, what, warn);
   } catch (error) {
     throw described(error, what);
   } finally {
-    await input.close();
+    frames?.close();
   }
 }
 

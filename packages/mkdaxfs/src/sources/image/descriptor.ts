@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { parseDigest } from "./digest.js";
 import type { JsonValue } from "./json.js";
+import { isBlank } from "./platform.js";
 
 /** A platform as a descriptor has it: as somebody wrote it, complete or not. */
 export interface DescribedPlatform {
@@ -19,30 +20,38 @@ export interface Descriptor {
   readonly mediaType: string;
   /** "sha256:…" or "sha512:…", nothing else. */
   readonly digest: string;
-  /** Bytes. */
-  readonly size: number;
+  /** Bytes; undefined where it is not said, and the digest has to do. */
+  readonly size: number | undefined;
   /** Other places that the blob may be fetched from. */
   readonly urls: readonly string[];
   readonly annotations: ReadonlyMap<string, string>;
   /** "" where there is none. */
   readonly artifactType: string;
+  /** Undefined where there is none, or one that names no architecture. */
   readonly platform: DescribedPlatform | undefined;
 }
 
-/** Checks a descriptor. @throws BuildError naming the field that is not as it should be. */
+/**
+ * Checks a descriptor. Members that are missing or null have the meaning that Go's tools give them:
+ * the empty value of their type.
+ * @throws BuildError naming the field that is not as it should be.
+ */
 export function descriptorOf(value: JsonValue): Descriptor {
+  const size = value.get("size");
   const platform = value.get("platform");
+  const described = platform.present ? describedPlatformOf(platform) : undefined;
   return {
     mediaType: value.get("mediaType").optionalString(),
     digest: digestField(value.get("digest")),
-    size: value.get("size").count(),
+    size: size.present ? size.count() : undefined,
     urls: value
       .get("urls")
       .list()
-      .map((url) => url.string()),
+      .map((url) => url.optionalString())
+      .filter((url) => url !== ""),
     annotations: value.get("annotations").stringMap(),
     artifactType: value.get("artifactType").optionalString(),
-    platform: platform.present ? describedPlatformOf(platform) : undefined,
+    platform: described === undefined || isBlank(described) ? undefined : described,
   };
 }
 

@@ -19,8 +19,8 @@ export interface Digest {
 export interface Expectation {
   /** "sha256:…" or "sha512:…" */
   readonly digest: string;
-  /** Bytes. */
-  readonly size: number;
+  /** Bytes; undefined where it is not known. */
+  readonly size: number | undefined;
 }
 
 /** The parts of "sha256:…" or "sha512:…", undefined for any other text. */
@@ -41,7 +41,9 @@ export function digestOf(bytes: Uint8Array, algorithm: Digest["algorithm"] = "sh
  * @throws BuildError when size or digest differ.
  */
 export function verifyBytes(bytes: Uint8Array, expected: Expectation, what: string): void {
-  if (bytes.length !== expected.size) throw wrongSize(what, expected.size, bytes.length);
+  if (expected.size !== undefined && bytes.length !== expected.size) {
+    throw wrongSize(what, expected.size, bytes.length);
+  }
   const found = digestOf(bytes, parseDigest(expected.digest)?.algorithm);
   if (found !== expected.digest) {
     throw new BuildError(
@@ -64,11 +66,12 @@ export async function readVerified(
   what: string,
 ): Promise<Uint8Array> {
   // A size that is wrong is said before anything is read, and before a limit that depends on it.
-  if (input.kind === "file" && input.size !== expected.size) {
-    throw wrongSize(what, expected.size, input.size);
+  const { size } = expected;
+  if (input.kind === "file" && size !== undefined && input.size !== size) {
+    throw wrongSize(what, size, input.size);
   }
-  if (expected.size > limit) throw tooLarge(what, limit);
-  const bytes = await readSmall(input, expected.size, what);
+  if (size !== undefined && size > limit) throw tooLarge(what, limit);
+  const bytes = await readSmall(input, size ?? limit, what);
   verifyBytes(bytes, expected, what);
   return bytes;
 }

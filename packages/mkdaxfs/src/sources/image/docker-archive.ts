@@ -6,7 +6,7 @@ import type { SourceContext } from "../context.js";
 import { cleanPath } from "../entry-path.js";
 import { describeChoice, imagesNamed, type NamedImage, severalImages } from "./choice.js";
 import { descriptorOf } from "./descriptor.js";
-import { readSmall, verifyBytes } from "./digest.js";
+import { digestOf, readSmall, verifyBytes } from "./digest.js";
 import type { ContainerImage, LayerBlob } from "./image.js";
 import type { FileInput, ImageFiles } from "./image-files.js";
 import { JsonValue, shownText } from "./json.js";
@@ -58,7 +58,10 @@ export async function openDockerArchive(
 ): Promise<ContainerImage> {
   const manifest = files.find("manifest.json");
   if (manifest === undefined) throw new BuildError(`${files.description} has no manifest.json`);
-  const images = imagesNamed(await readManifest(files, manifest), choice, files.description);
+  const named = await Promise.all(
+    (await readManifest(files, manifest)).map((image) => withDigest(image, files)),
+  );
+  const images = imagesNamed(named, choice, files.description);
   const [image] = images;
   if (image === undefined) throw new BuildError(`${files.description} has no images in it`);
   if (images.length > 1) throw severalImages(images, files.description);
@@ -81,13 +84,21 @@ async function readManifest(files: ImageFiles, file: FileInput): Promise<Archive
       names: image
         .get("RepoTags")
         .list()
-        .map((tag) => tag.string()),
-      digest: digestInName(config) ?? shown(config),
+        .map((tag) => tag.optionalString())
+        .filter((tag) => tag !== ""),
+      digest: shown(config),
       config,
       layers: image.get("Layers").list().map(memberPath),
       sources: image.get("LayerSources"),
     };
   });
+}
+
+/** An image by the digest of its config, which is what docker calls its ID. */
+async function withDigest(image: ArchivedImage, files: ImageFiles): Promise<ArchivedImage> {
+  const file = files.find(image.config);
+  if (file === undefined || file.size > CONFIG_LIMIT) return image;
+  return { ...image, digest: digestOf(await readSmall(file, CONFIG_LIMIT, shown(image.config))) };
 }
 
 /** @returns the diffIDs of the layers */
@@ -101,11 +112,13 @@ async function readConfig(
   const file = files.find(config);
   if (file === undefined) throw missing(what);
   const bytes = await readSmall(file, CONFIG_LIMIT, what);
-  const digest = digestInName(config);
-  if (digest !== undefined) verifyBytes(bytes, { digest, size: bytes.length }, what);
+  // Blobs of a layout are called by their digests. Elsewhere it is usual, and nobody insists on it.
+  const named = blobDigest(config);
+  if (named !== undefined) verifyBytes(bytes, { digest: named, size: bytes.length }, what);
   const parsed = parseConfig(bytes, layers.length, what);
   warnOfPlatform(parsed.platform, { description, platform, warn });
-  return parsed.diffIds;
+  if (parsed.diffIds !== undefined) return parsed.diffIds;
+  throw new BuildError(`${what}: it has no diff_ids for its layers (save the image again)`);
 }
 
 function layerBlob(
@@ -126,16 +139,14 @@ function layerBlob(
         "(copy the image with its foreign layers)",
     );
   }
-  // Blobs of a layout are called by their digests; elsewhere a name says nothing of the bytes.
-  const [, hex] = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path) ?? [];
-  const digest = hex === undefined ? undefined : `sha256:${hex}`;
+  const digest = blobDigest(path);
   const open = async () => file;
   return { description, digest, size: file.size, diffId, mediaType: "", open };
 }
 
-/** The digest that a config is called by, as it is by every tool but few: "sha256:…". */
-function digestInName(path: ByteString): string | undefined {
-  const [, hex] = /(?:^|\/)(?:sha256:)?([0-9a-f]{64})(?:\.json)?$/.exec(path) ?? [];
+/** The digest of a layout's blob, "sha256:…"; elsewhere a name says nothing of the bytes. */
+function blobDigest(path: ByteString): string | undefined {
+  const [, hex] = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path) ?? [];
   return hex === undefined ? undefined : `sha256:${hex}`;
 }
 

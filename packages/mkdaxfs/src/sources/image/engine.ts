@@ -25,7 +25,8 @@ export async function openEngineImage(
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<ContainerImage | undefined> {
   const name = nameForEngine(reference);
-  const { list, demandedBy } = findEndpoints(environment);
+  const { list, demandedBy, problem } = findEndpoints(environment);
+  if (problem !== undefined) context.warn(`${problem}; looking for an engine without`);
   const reasons: string[] = [];
   for (const endpoint of list) {
     const client = new EngineClient(endpoint, context.signal);

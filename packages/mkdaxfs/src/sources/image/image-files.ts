@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { readdirSync, realpathSync, type Stats, statSync } from "node:fs";
+import { lstatSync, readdirSync, realpathSync, type Stats, statSync } from "node:fs";
 import { type ByteString, byteStringOf } from "@daxfs/format";
 import { BuildError, described, describing, isSystemError } from "../../errors.js";
 import { fsPath, type HostPath, joined, shown } from "../../host-path.js";
@@ -21,6 +21,8 @@ export interface ImageFiles {
    * @throws BuildError when it can't be found out.
    */
   find(path: ByteString): FileInput | undefined;
+  /** The files in a directory of the root; none where the name is not that of a directory. */
+  within(name: ByteString): ImageFiles;
 }
 
 /**
@@ -46,6 +48,12 @@ export function filesOfDirectory(root: HostPath): ImageFiles {
       return stats?.isFile()
         ? { kind: "file", path: whole, offset: 0, size: stats.size }
         : undefined;
+    },
+    within: (name) => {
+      const whole = joined(root, name);
+      return lstatSync(fsPath(whole), { throwIfNoEntry: false })?.isDirectory()
+        ? filesOfDirectory(whole)
+        : filesOfMembers(new Map(), root, shown(whole));
     },
   };
 }
@@ -82,7 +90,14 @@ export function statIfThere(path: HostPath): Stats | undefined {
  */
 export async function filesOfTar(archive: FileInput, description: string): Promise<ImageFiles> {
   const { path: host, offset, size } = archive;
-  const members = await indexTar(host, offset, size, description);
+  return filesOfMembers(await indexTar(host, offset, size, description), host, description);
+}
+
+function filesOfMembers(
+  members: ReadonlyMap<ByteString, TarMember>,
+  host: HostPath,
+  description: string,
+): ImageFiles {
   return {
     description,
     get rootNames() {
@@ -91,6 +106,13 @@ export async function filesOfTar(archive: FileInput, description: string): Promi
     find: (path) => {
       const member = members.get(path);
       return member === undefined ? undefined : { kind: "file", path: host, ...member };
+    },
+    within: (name) => {
+      const inside = new Map<ByteString, TarMember>();
+      for (const [path, member] of members) {
+        if (path.startsWith(`${name}/`)) inside.set(path.slice(name.length + 1), member);
+      }
+      return filesOfMembers(inside, host, `${description}: ${shown(name)}`);
     },
   };
 }

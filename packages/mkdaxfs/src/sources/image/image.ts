@@ -7,6 +7,8 @@ export interface LayerBlob {
   readonly description: string;
   /** "sha256:…" of the bytes that `open` gives, undefined where the place names none. */
   readonly digest: string | undefined;
+  /** Whether the bytes that `open` gives have been held against their digest already. */
+  readonly isVerified?: boolean;
   /** Bytes that `open` gives, undefined where it is not known. */
   readonly size: number | undefined;
   /** "sha256:…" of the uncompressed tar stream, as the image's config has it. */

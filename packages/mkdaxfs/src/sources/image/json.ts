@@ -86,11 +86,16 @@ export class JsonValue {
     );
   }
 
-  /** The strings of an object, none where there is no object. @throws BuildError */
+  /**
+   * The strings of an object, none where there is no object; null is "", as it is to Go's tools.
+   * @throws BuildError
+   */
   stringMap(): ReadonlyMap<string, string> {
     if (!this.present) return new Map();
     const object = this.object();
-    return new Map(Object.keys(object).map((name) => [name, this.member(object, name).string()]));
+    return new Map(
+      Object.keys(object).map((name) => [name, this.member(object, name).optionalString()]),
+    );
   }
 
   /** The error that says that this is not what it should be. */

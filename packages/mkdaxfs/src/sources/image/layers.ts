@@ -19,6 +19,7 @@ export function imageSources(image: ContainerImage, context: SourceContext): Sou
         context,
         digest: layer.digest,
         diffId: layer.diffId,
+        isVerified: layer.isVerified ?? false,
         open: async () => ofSize(await layer.open(), layer),
       }),
   );

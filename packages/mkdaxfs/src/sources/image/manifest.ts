@@ -8,7 +8,14 @@ import {
   digestField,
 } from "./descriptor.js";
 import { JsonValue, shownText } from "./json.js";
-import { checkLayerType, isImageConfig, isIndex, isManifest, isSchema1 } from "./media-types.js";
+import {
+  checkLayerType,
+  isImageConfig,
+  isIndex,
+  isManifest,
+  isSchema1,
+  NotAnImage,
+} from "./media-types.js";
 
 /** Bytes that a manifest or an index may have, as registries limit them. */
 export const MANIFEST_LIMIT = 4 * 1024 * 1024;
@@ -31,8 +38,11 @@ export interface ManifestDocument {
 
 /** What of an image's config matters here. */
 export interface ConfigDocument {
-  /** Digests of the layers' uncompressed tar streams, from the lowest to the highest. */
-  readonly diffIds: readonly string[];
+  /**
+   * Digests of the layers' uncompressed tar streams, from the lowest to the highest; undefined where
+   * there are layers and the config says nothing of them.
+   */
+  readonly diffIds: readonly string[] | undefined;
   readonly platform: DescribedPlatform;
 }
 
@@ -41,7 +51,7 @@ export interface ConfigDocument {
  * @param mediaType what its descriptor, or the server, says that it is; "" where nothing does
  * @param what the document, for messages
  * @throws BuildError for what is neither, or is an image that has no files to give: encrypted, of
- *   schema 1, an artifact of another kind.
+ *   schema 1; NotAnImage for an artifact of another kind.
  */
 export function parseManifest(
   bytes: Uint8Array,
@@ -72,10 +82,12 @@ export function parseManifest(
     throw new BuildError(`${what} is an index and a manifest at once (it was altered)`);
   }
   if (said !== "" && !isIndex(said) && !isManifest(said)) {
-    throw new BuildError(`${what} is ${shownText(said)} (name a container image)`);
+    throw new NotAnImage(`${what} is ${shownText(said)} (name a container image)`);
   }
-  if (said === "" ? manifests.present : isIndex(said)) {
-    if (!manifests.isList) throw manifests.isNot("a list");
+  const isEmpty = !config.present && !layers.present;
+  if (said === "" ? manifests.present || isEmpty : isIndex(said)) {
+    // A list without items may be null, or left out.
+    if (!manifests.isList && !(isEmpty && !manifests.present)) throw manifests.isNot("a list");
     return { kind: "index", manifests: manifests.list().map(descriptorOf) };
   }
   const artifactType = document.get("artifactType").optionalString();
@@ -90,7 +102,7 @@ function manifestOf(
 ): ManifestDocument {
   if (!isImageConfig(config.mediaType)) {
     const type = artifactType === "" ? config.mediaType : artifactType;
-    throw new BuildError(
+    throw new NotAnImage(
       `${what} is no container image: its config is ${shownText(type)} (name a container image)`,
     );
   }
@@ -104,16 +116,20 @@ function manifestOf(
  * Checks an image's config (config.md of the OCI image specification; docker's has the same shape).
  * @param layers how many its manifest has
  * @param what the document, for messages
- * @throws BuildError when it has not a diffID for each layer.
+ * @throws BuildError when it has diffIDs, and not one for each layer.
  */
 export function parseConfig(bytes: Uint8Array, layers: number, what: string): ConfigDocument {
   const document = JsonValue.parse(bytes, what);
-  const diffIds = document.get("rootfs").get("diff_ids").list().map(digestField);
+  const rootfs = document.get("rootfs");
+  const list = rootfs.present ? rootfs.get("diff_ids") : rootfs;
+  const platform = describedPlatformOf(document);
+  if (!list.present && layers > 0) return { diffIds: undefined, platform };
+  const diffIds = list.list().map(digestField);
   if (diffIds.length !== layers) {
     throw new BuildError(
       `${what}: it has ${diffIds.length} diff_ids for ${layers} ${layers === 1 ? "layer" : "layers"} ` +
         "(the image is damaged: get it again)",
     );
   }
-  return { diffIds, platform: describedPlatformOf(document) };
+  return { diffIds, platform };
 }

@@ -2,6 +2,12 @@
 import { BuildError } from "../../errors.js";
 import { shownText } from "./json.js";
 
+/**
+ * Something that lies where images lie and is none, such as a signature, an SBOM or a chart: to be
+ * passed over where there is an image beside it.
+ */
+export class NotAnImage extends BuildError {}
+
 const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
 const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json";
@@ -61,9 +67,10 @@ export function checkLayerType(mediaType: string, what: string): void {
   if (/\+enc(rypted)?$/.test(mediaType)) {
     throw new BuildError(`${what} is encrypted, ${shownText(mediaType)} (decrypt the image first)`);
   }
-  throw new BuildError(
-    mediaType === ""
-      ? `${what} has no media type (it is damaged: get it again)`
-      : `${what} is ${shownText(mediaType)}, not a layer of files (name a container image)`,
+  if (mediaType === "") {
+    throw new BuildError(`${what} has no media type (it is damaged: get it again)`);
+  }
+  throw new NotAnImage(
+    `${what} is ${shownText(mediaType)}, not a layer of files (name a container image)`,
   );
 }

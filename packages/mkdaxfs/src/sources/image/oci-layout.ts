@@ -12,12 +12,19 @@ import { isForeignLayer } from "./media-types.js";
 import {
   bareDescriptor,
   closest,
+  DOCUMENT_LIMITS,
+  holdsImage,
   noImage,
+  type ReadDocument,
+  type Resolution,
   type ResolvedLayer,
   resolveImage,
   usable,
   wrongPlatform,
 } from "./resolve.js";
+
+/** Entries that are looked into to find the image among them. */
+const INSPECTED_MAX = 64;
 
 /** Bytes that the `oci-layout` file may have; it has some thirty. */
 const MARKER_LIMIT = 64 * 1024;
@@ -28,9 +35,31 @@ interface Entry extends NamedImage {
   readonly platform: Descriptor["platform"];
 }
 
-/** Whether some files are an OCI image layout. */
+/** Whether some files are an OCI image layout, by the file that marks one. */
 export function isOciLayout(files: ImageFiles): boolean {
   return files.find("oci-layout") !== undefined && files.find("index.json") !== undefined;
+}
+
+/**
+ * Whether some files are an OCI image layout that lacks its marker, which skopeo does not ask for:
+ * an index.json that is an image index, beside blobs. A root filesystem has neither.
+ */
+export async function isBareLayout(files: ImageFiles): Promise<boolean> {
+  try {
+    if (!files.rootNames.includes("blobs") || files.find("index.json") === undefined) return false;
+    return (await readIndex(files)).length > 0;
+  } catch (error) {
+    if (error instanceof BuildError) return false;
+    throw error;
+  }
+}
+
+/** @throws BuildError for blobs and a marker without the index that leads to them. */
+export function refuseHalfLayout(files: ImageFiles): void {
+  if (files.find("oci-layout") === undefined || !files.rootNames.includes("blobs")) return;
+  throw new BuildError(
+    `${files.description} is an OCI layout without index.json (copy the image again)`,
+  );
 }
 
 /**
@@ -47,18 +76,14 @@ export async function openOciLayout(
 ): Promise<ContainerImage> {
   await checkVersion(files);
   const { platform, warn } = context;
+  const read: ReadDocument = (descriptor, kind, what) =>
+    readVerified(blobOf(files, descriptor.digest, what), descriptor, DOCUMENT_LIMITS[kind], what);
   const description = describeChoice(files.description, choice);
   const root =
     choice !== undefined && parseDigest(choice) !== undefined
       ? bareDescriptor("", choice, blobOf(files, choice, description).size)
-      : await entryFor(files, choice, context);
-  const resolved = await resolveImage(root, {
-    description,
-    platform,
-    warn,
-    read: (descriptor, limit, what) =>
-      readVerified(blobOf(files, descriptor.digest, what), descriptor, limit, what),
-  });
+      : await entryFor(files, choice, { description: files.description, platform, warn, read });
+  const resolved = await resolveImage(root, { description, platform, warn, read });
   return {
     description,
     digest: resolved.digest,
@@ -69,9 +94,11 @@ export async function openOciLayout(
 
 async function checkVersion(files: ImageFiles): Promise<void> {
   const what = `${files.description}: oci-layout`;
-  const bytes = await readSmall(fileAt(files, "oci-layout"), MARKER_LIMIT, what);
-  const version = JsonValue.parse(bytes, what).get("imageLayoutVersion").string();
-  if (/^1\.\d+\.\d+$/.test(version)) return;
+  const file = files.find("oci-layout");
+  if (file === undefined || file.size === 0) return;
+  const marker = JsonValue.parse(await readSmall(file, MARKER_LIMIT, what), what);
+  const version = marker.get("imageLayoutVersion").optionalString();
+  if (version === "" || /^1\.\d+\.\d+$/.test(version)) return;
   throw new BuildError(`${what}: version ${shownText(version)} is not known (convert it to 1.0.0)`);
 }
 
@@ -79,16 +106,14 @@ async function checkVersion(files: ImageFiles): Promise<void> {
 async function entryFor(
   files: ImageFiles,
   tag: string | undefined,
-  { platform }: SourceContext,
+  to: Resolution,
 ): Promise<Descriptor> {
-  const what = `${files.description}: index.json`;
-  const bytes = await readSmall(fileAt(files, "index.json"), MANIFEST_LIMIT, what);
-  const index = parseManifest(bytes, "", what);
-  if (index.kind !== "index") throw new BuildError(`${what} is no image index (it is damaged)`);
-  const found = usable(index.manifests);
-  if (found.length === 0) throw new NotThere(noImage(index.manifests, files.description).message);
+  const { platform } = to;
+  const manifests = await readIndex(files);
+  const found = usable(manifests);
+  if (found.length === 0) throw new NotThere(noImage(manifests, files.description).message);
 
-  const entries = imagesNamed(entriesOf(found), tag, files.description);
+  const entries = await imagesAmong(imagesNamed(entriesOf(found), tag, files.description), to);
   const [only] = entries;
   if (only !== undefined && entries.length === 1) {
     const runs = only.platform === undefined || closest([only], platform).length > 0;
@@ -104,6 +129,23 @@ async function entryFor(
   if (first === undefined) throw wrongPlatform(entries, platform, files.description);
   if (best.length > 1) throw severalImages(best, files.description);
   return first.descriptor;
+}
+
+/** @returns what index.json lists @throws BuildError */
+async function readIndex(files: ImageFiles): Promise<readonly Descriptor[]> {
+  const what = `${files.description}: index.json`;
+  const bytes = await readSmall(fileAt(files, "index.json"), MANIFEST_LIMIT, what);
+  const index = parseManifest(bytes, "", what);
+  if (index.kind === "index") return index.manifests;
+  throw new BuildError(`${what} is not an image index (it is damaged: copy the image again)`);
+}
+
+/** Several entries without signatures, SBOMs and the like; all of them where nothing else is left. */
+async function imagesAmong(entries: readonly Entry[], to: Resolution): Promise<readonly Entry[]> {
+  if (entries.length < 2 || entries.length > INSPECTED_MAX) return entries;
+  const images: Entry[] = [];
+  for (const entry of entries) if (await holdsImage(entry.descriptor, to)) images.push(entry);
+  return images.length === 0 ? entries : images;
 }
 
 /** Entries with the same digest are one image under several tags. */
@@ -139,12 +181,12 @@ function layerBlob(
     );
   }
   if (file === undefined) throw missingBlob(description);
-  if (file.size !== size) {
+  if (size !== undefined && file.size !== size) {
     throw new BuildError(
       `${description}: it has ${file.size} bytes instead of ${size} (it is damaged: get it again)`,
     );
   }
-  return { description, digest, size, diffId, mediaType, open: async () => file };
+  return { description, digest, size: file.size, diffId, mediaType, open: async () => file };
 }
 
 function blobOf(files: ImageFiles, digest: string, what: string): FileInput {

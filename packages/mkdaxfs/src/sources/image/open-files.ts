@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: MIT
+import type { ByteString } from "@daxfs/format";
+import { BuildError } from "../../errors.js";
 import type { SourceContext } from "../context.js";
+
 import { cleanPath } from "../entry-path.js";
 import { parseHeader, TAR_BLOCK, TarFault, type TarHeader } from "../tar/header.js";
 import { NotThere } from "./choice.js";
+import { readSmall } from "./digest.js";
+import { isDirectoryTransport, openDirectoryTransport } from "./directory-transport.js";
 import { isDockerArchive, openDockerArchive } from "./docker-archive.js";
 import { isLegacyArchive, openLegacyArchive } from "./docker-legacy.js";
 import type { ContainerImage } from "./image.js";
 import type { ImageFiles } from "./image-files.js";
-import { isOciLayout, openOciLayout } from "./oci-layout.js";
+import { JsonValue } from "./json.js";
+import { isBareLayout, isOciLayout, openOciLayout, refuseHalfLayout } from "./oci-layout.js";
 
 /**
  * Opens a container image that some files are. Docker writes OCI layouts that are docker archives
@@ -21,6 +27,99 @@ export async function openImageFiles(
   choice: string | undefined,
   context: SourceContext,
 ): Promise<ContainerImage | undefined> {
+  const image = await openImageHere(files, choice, context);
+  if (image !== undefined) return image;
+  const inside = await imageBelow(files);
+  if (inside === undefined) {
+    await warnOfBundle(files, context);
+    return undefined;
+  }
+  context.warn(
+    `${files.description} holds a container image and nothing else, which is read: ` +
+      inside.description,
+  );
+  return openImageHere(inside, choice, context);
+}
+
+/** Directories that may lie around an image. */
+const WRAPPERS_MAX = 2;
+
+/**
+ * The files of an image that was packed, or copied, together with the directory that it lies in:
+ * there is nothing else beside it.
+ * @throws BuildError for several images and nothing else
+ */
+async function imageBelow(files: ImageFiles): Promise<ImageFiles | undefined> {
+  let within = files;
+  for (let depth = 0; depth < WRAPPERS_MAX; depth++) {
+    const names = within.rootNames;
+    const images: ImageFiles[] = [];
+    for (const name of names) {
+      const inside = within.within(name);
+      // The first that is no image, as nearly everywhere the first one is, settles it.
+      if (!(await isImage(inside))) break;
+      images.push(inside);
+    }
+    const [first] = images;
+    if (first !== undefined && images.length === names.length) {
+      if (images.length === 1) return first;
+      const list = images.slice(0, 20).map(({ description }) => description);
+      throw new BuildError(
+        `${files.description} holds ${images.length} images: ${list.join(", ")} (give one of them)`,
+      );
+    }
+    const [only] = names;
+    if (only === undefined || names.length > 1) return undefined;
+    within = within.within(only);
+  }
+  return undefined;
+}
+
+async function isImage(files: ImageFiles): Promise<boolean> {
+  try {
+    return (
+      isOciLayout(files) ||
+      (await isDockerArchive(files)) ||
+      isLegacyArchive(files) ||
+      (await isDirectoryTransport(files)) ||
+      (await isBareLayout(files))
+    );
+  } catch (error) {
+    // Of ordinary trees, where such names may be symlinks, or unreadable.
+    if (error instanceof BuildError) return false;
+    throw error;
+  }
+}
+
+/** Bytes that the config of a runtime bundle may have. */
+const BUNDLE_CONFIG_LIMIT = 4 * 1024 * 1024;
+
+/** An OCI runtime bundle is no image: it is taken as files, of which hardly anybody wants all. */
+async function warnOfBundle(files: ImageFiles, { warn }: SourceContext): Promise<void> {
+  try {
+    const file = files.rootNames.includes("rootfs") ? files.find("config.json") : undefined;
+    if (file === undefined || file.size > BUNDLE_CONFIG_LIMIT) return;
+    const config = JsonValue.parse(
+      await readSmall(file, BUNDLE_CONFIG_LIMIT, "config.json"),
+      "config.json",
+    );
+    if (!config.get("ociVersion").present) return;
+  } catch (error) {
+    if (error instanceof BuildError) return;
+    throw error;
+  }
+  warn(
+    `${files.description} is an OCI runtime bundle, and all of it is taken ` +
+      "(give its rootfs for the root filesystem)",
+  );
+}
+
+/** Opens the image that lies in the root of some files. */
+async function openImageHere(
+  files: ImageFiles,
+  choice: string | undefined,
+  context: SourceContext,
+): Promise<ContainerImage | undefined> {
   if (isOciLayout(files)) {
     try {
       return await openOciLayout(files, choice, context);
@@ -30,6 +129,9 @@ export async function openImageFiles(
   }
   if (await isDockerArchive(files)) return openDockerArchive(files, choice, context);
   if (isLegacyArchive(files)) return openLegacyArchive(files, choice);
+  if (await isDirectoryTransport(files)) return openDirectoryTransport(files, choice, context);
+  if (await isBareLayout(files)) return openOciLayout(files, choice, context);
+  refuseHalfLayout(files);
   return undefined;
 }
 
@@ -55,17 +157,39 @@ const IMAGE_MEMBERS = new RegExp(
  * @param start of the archive, uncompressed
  */
 export function mayHoldImage(start: Uint8Array): boolean {
+  /** The one directory that all members so far lie in; undefined once there are several. */
+  let wrapper: ByteString | undefined = "";
+  let mayHoldInside = false;
   for (let at = 0; at + TAR_BLOCK <= start.length; ) {
     const header = headerAt(start, at);
-    if (header === undefined) return false;
+    if (header === undefined) break;
     // Longer paths than a header holds are cut short there, which is enough to know them.
-    if (IMAGE_MEMBERS.test(cleanPath(header.path))) return true;
+    const path = cleanPath(header.path);
+    if (IMAGE_MEMBERS.test(path)) return true;
+    const slash = path.indexOf("/");
+    if (path !== "" && wrapper !== undefined && !EXTRA_HEADERS.includes(header.type)) {
+      const first: ByteString = slash < 0 ? path : path.slice(0, slash);
+      if (wrapper !== "" && first !== wrapper) wrapper = undefined;
+      else wrapper = first;
+      mayHoldInside ||= slash > 0 && hasImageMember(path);
+    }
     const oldDirectory = header.type === "\0" && header.path.endsWith("/");
     const size = oldDirectory || WITHOUT_CONTENT.includes(header.type) ? 0 : header.size;
     at += TAR_BLOCK + Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
   }
-  return false;
+  return wrapper !== undefined && mayHoldInside;
 }
+
+/** Whether a path is that of an image's member in some directory. */
+function hasImageMember(path: ByteString): boolean {
+  const parts = path.split("/");
+  return parts.some(
+    (_, depth) => depth <= WRAPPERS_MAX && IMAGE_MEMBERS.test(parts.slice(depth).join("/")),
+  );
+}
+
+/** Types of headers that say something of members to come. */
+const EXTRA_HEADERS = "xXgLKV";
 
 /** Types of members that have no content, whatever their size is said to be: links, devices… */
 const WITHOUT_CONTENT: readonly string[] = ["1", "2", "3", "4", "5", "6"];

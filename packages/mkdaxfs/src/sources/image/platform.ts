@@ -85,7 +85,8 @@ export function platformText({ os, architecture, variant }: Platform): string {
  */
 export function distance(wanted: Platform, described: DescribedPlatform): number | undefined {
   const mine = normalized({ variant: "", ...wanted });
-  const other = normalized(described);
+  // Some name the architecture alone.
+  const other = normalized({ ...described, os: described.os === "" ? mine.os : described.os });
   if (mine.os !== other.os || mine.architecture !== other.architecture) return undefined;
   if (mine.variant === other.variant) return 0;
   const below = versionOf(mine.variant) - versionOf(other.variant);
@@ -106,9 +107,9 @@ export function isAttestation({ platform, annotations }: Descriptor): boolean {
   );
 }
 
-/** Whether a platform says nothing. */
-export function isBlank({ os, architecture }: DescribedPlatform): boolean {
-  return os === "" && architecture === "";
+/** Whether a platform names no architecture, and so says nothing of where an image runs. */
+export function isBlank({ architecture }: DescribedPlatform): boolean {
+  return architecture === "";
 }
 
 /** A platform out of a document, for messages. */

@@ -5,12 +5,14 @@ import type { DescribedPlatform, Descriptor } from "./descriptor.js";
 import { shownText } from "./json.js";
 import {
   CONFIG_LIMIT,
+  type ConfigDocument,
+  type IndexDocument,
   MANIFEST_LIMIT,
   type ManifestDocument,
   parseConfig,
   parseManifest,
 } from "./manifest.js";
-import { isImageConfig, isIndex, isManifest, isSchema1 } from "./media-types.js";
+import { isImageConfig, isIndex, isManifest, isSchema1, NotAnImage } from "./media-types.js";
 import {
   describedPlatformText,
   distance,
@@ -24,15 +26,24 @@ const INDEX_DEPTH = 4;
 /** Indexes that are read for one image; those for other platforms are not. */
 const INDEX_COUNT = 16;
 
+/** A manifest or an index, or a config. */
+export type DocumentKind = "manifest" | "config";
+
+/** Bytes that documents may have. */
+export const DOCUMENT_LIMITS: Readonly<Record<DocumentKind, number>> = {
+  manifest: MANIFEST_LIMIT,
+  config: CONFIG_LIMIT,
+};
+
 /**
  * Reads a document that a descriptor leads to, and holds it against the descriptor.
- * @param limit bytes that it may have
+ * @param kind of the document, whatever its media type
  * @param what the document, for messages
- * @throws BuildError
+ * @throws BuildError when it has more than `DOCUMENT_LIMITS` bytes, or is not what it should be
  */
 export type ReadDocument = (
   descriptor: Descriptor,
-  limit: number,
+  kind: DocumentKind,
   what: string,
 ) => Promise<Uint8Array>;
 
@@ -49,8 +60,8 @@ export interface Resolution {
 /** One layer, by its descriptor, and what it unpacks to. */
 export interface ResolvedLayer {
   readonly descriptor: Descriptor;
-  /** Digest of the uncompressed tar stream. */
-  readonly diffId: string;
+  /** Digest of the uncompressed tar stream; undefined where the config has none. */
+  readonly diffId: string | undefined;
 }
 
 /** An image whose manifest and config have been verified. */
@@ -68,7 +79,11 @@ interface Candidate {
 }
 
 /** A descriptor of which only these are known, such as of what a registry gives for a tag. */
-export function bareDescriptor(mediaType: string, digest: string, size: number): Descriptor {
+export function bareDescriptor(
+  mediaType: string,
+  digest: string,
+  size: number | undefined,
+): Descriptor {
   const annotations = new Map<string, string>();
   return { mediaType, digest, size, urls: [], annotations, artifactType: "", platform: undefined };
 }
@@ -81,20 +96,44 @@ export function bareDescriptor(mediaType: string, digest: string, size: number):
  *   should be.
  */
 export async function resolveImage(root: Descriptor, to: Resolution): Promise<ResolvedImage> {
-  const bytes = await to.read(root, MANIFEST_LIMIT, `${to.description}: ${root.digest}`);
-  const document = parseManifest(bytes, root.mediaType, `${to.description}: ${root.digest}`);
+  const document = await readDocument(root, to, `${to.description}: ${root.digest}`);
   if (document.kind === "manifest") return imageOf(root, document, to);
 
   const candidates: Candidate[] = [];
   const seen = new Set([root.digest]);
   await collect(document.manifests, undefined, INDEX_DEPTH, seen, candidates, to);
-  const { descriptor } = choose(candidates, document.manifests, to);
-  const what = `${to.description}: manifest ${descriptor.digest}`;
-  const chosen = await to.read(descriptor, MANIFEST_LIMIT, what);
-  const manifest = parseManifest(chosen, descriptor.mediaType, what);
-  // The media type has been seen to be a manifest's, and parseManifest keeps to it.
-  if (manifest.kind === "index") throw new TypeError("a manifest became an index");
-  return imageOf(descriptor, manifest, to);
+  return choose(candidates, document.manifests, to);
+}
+
+/**
+ * Whether a descriptor leads to an image, or to an index with one: not to a signature or an SBOM.
+ * What can't be read counts as one.
+ */
+export async function holdsImage(
+  descriptor: Descriptor,
+  to: Resolution,
+  depth = INDEX_DEPTH,
+): Promise<boolean> {
+  try {
+    const document = await readDocument(descriptor, to, `${to.description}: ${descriptor.digest}`);
+    if (document.kind === "manifest" || depth === 1) return true;
+    for (const each of usable(document.manifests).slice(0, INDEX_COUNT)) {
+      if (await holdsImage(each, to, depth - 1)) return true;
+    }
+    return false;
+  } catch (error) {
+    if (error instanceof BuildError) return !(error instanceof NotAnImage);
+    throw error;
+  }
+}
+
+async function readDocument(
+  descriptor: Descriptor,
+  to: Resolution,
+  what: string,
+): Promise<IndexDocument | ManifestDocument> {
+  const bytes = await to.read(descriptor, "manifest", what);
+  return parseManifest(bytes, descriptor.mediaType, what);
 }
 
 /** The manifests in an index and in the indexes in it. */
@@ -107,8 +146,7 @@ async function collect(
   to: Resolution,
 ): Promise<void> {
   for (const descriptor of usable(descriptors)) {
-    const own = descriptor.platform;
-    const platform = own === undefined || isBlank(own) ? parent : own;
+    const platform = descriptor.platform ?? parent;
     const { digest, mediaType } = descriptor;
     const elsewhere = platform !== undefined && distance(to.platform, platform) === undefined;
     if (isManifest(mediaType) || elsewhere) {
@@ -118,14 +156,11 @@ async function collect(
         throw new BuildError(`${to.description}: too many indexes in its index (name one of them)`);
       }
       seen.add(digest);
-      const what = `${to.description}: index ${digest}`;
-      const document = parseManifest(
-        await to.read(descriptor, MANIFEST_LIMIT, what),
-        mediaType,
-        what,
-      );
-      if (document.kind === "manifest") throw new TypeError("an index became a manifest");
-      await collect(document.manifests, platform, depth - 1, seen, candidates, to);
+      // What has no media type may be a manifest as well.
+      const kind = mediaType === "" ? "" : "index ";
+      const document = await readDocument(descriptor, to, `${to.description}: ${kind}${digest}`);
+      if (document.kind === "manifest") candidates.push({ descriptor, platform });
+      else await collect(document.manifests, platform, depth - 1, seen, candidates, to);
     }
   }
 }
@@ -134,7 +169,9 @@ async function collect(
 export function usable(descriptors: readonly Descriptor[]): Descriptor[] {
   return descriptors.filter(
     (descriptor) =>
-      (isManifest(descriptor.mediaType) || isIndex(descriptor.mediaType)) &&
+      (descriptor.mediaType === "" ||
+        isManifest(descriptor.mediaType) ||
+        isIndex(descriptor.mediaType)) &&
       (descriptor.artifactType === "" || isImageConfig(descriptor.artifactType)) &&
       !isAttestation(descriptor),
   );
@@ -148,30 +185,106 @@ export function closest<T extends { readonly platform: DescribedPlatform | undef
   candidates: readonly T[],
   platform: Platform,
 ): T[] {
-  let best: T[] = [];
-  let least = Number.POSITIVE_INFINITY;
-  for (const candidate of candidates) {
-    if (candidate.platform === undefined) continue;
-    const found = distance(platform, candidate.platform);
-    if (found === undefined || found > least) continue;
-    if (found < least) best = [];
-    least = found;
-    best.push(candidate);
-  }
-  return best;
+  const ranks = ranked(candidates, platform);
+  return ranks.filter(({ rank }) => rank === ranks[0]?.rank).map(({ candidate }) => candidate);
 }
 
-function choose(
+/** Those that run on a platform, the best first, equals in their order. */
+function ranked<T extends { readonly platform: DescribedPlatform | undefined }>(
+  candidates: readonly T[],
+  platform: Platform,
+): { readonly candidate: T; readonly rank: number }[] {
+  const all: { candidate: T; rank: number }[] = [];
+  for (const candidate of candidates) {
+    const rank = candidate.platform && distance(platform, candidate.platform);
+    if (rank !== undefined) all.push({ candidate, rank });
+  }
+  return all.sort((a, b) => a.rank - b.rank);
+}
+
+/**
+ * The image among some manifests that is best for the platform. Manifests that turn out to be no
+ * image are passed over, and those without layers where another one has some.
+ */
+async function choose(
   candidates: readonly Candidate[],
   all: readonly Descriptor[],
   to: Resolution,
-): Candidate {
-  const [match] = closest(candidates, to.platform);
-  if (match !== undefined) return match;
-  const [first] = candidates;
-  if (first === undefined) throw noImage(all, to.description);
-  if (candidates.length === 1 && first.platform === undefined) return first;
-  throw wrongPlatform(candidates, to.platform, to.description);
+): Promise<ResolvedImage> {
+  const matches = ranked(candidates, to.platform).map(({ candidate }) => candidate);
+  const found = await firstImage(matches, to);
+  if (found.image !== undefined) return imageOf(found.image.descriptor, found.image.manifest, to);
+  const bare = candidates.filter(({ platform }) => platform === undefined);
+  if (bare.length === 0 && found.failure !== undefined) throw found.failure;
+  return chooseBare(bare, candidates, all, to);
+}
+
+/** An image by its config's word, where the index says nothing of its platform. */
+async function chooseBare(
+  bare: readonly Candidate[],
+  candidates: readonly Candidate[],
+  all: readonly Descriptor[],
+  to: Resolution,
+): Promise<ResolvedImage> {
+  if (candidates.length === 0) throw noImage(all, to.description);
+  const images: ManifestOf[] = [];
+  let failure: NotAnImage | undefined;
+  for (const candidate of bare.slice(0, INDEX_COUNT)) {
+    const found = await firstImage([candidate], to);
+    failure ??= found.failure;
+    if (found.image !== undefined) images.push(found.image);
+  }
+  const [only] = images;
+  if (only === undefined && failure !== undefined && bare.length === candidates.length) {
+    throw failure;
+  }
+  // The only image there is is taken, whatever it is for.
+  if (only !== undefined && images.length === 1 && bare.length === candidates.length) {
+    return imageOf(only.descriptor, only.manifest, to);
+  }
+  const fitting: ManifestOf[] = [];
+  for (const image of images) {
+    const { platform } = await readConfig(image.manifest, to);
+    if (distance(to.platform, platform) !== undefined) fitting.push(image);
+  }
+  const [match] = fitting;
+  if (match === undefined || fitting.length > 1) {
+    throw wrongPlatform(candidates, to.platform, to.description);
+  }
+  return imageOf(match.descriptor, match.manifest, to);
+}
+
+/** A descriptor and the manifest that it leads to. */
+interface ManifestOf {
+  readonly descriptor: Descriptor;
+  readonly manifest: ManifestDocument;
+}
+
+/** The first that is an image with layers, else the first that is an image, or why none is. */
+async function firstImage(
+  candidates: readonly Candidate[],
+  to: Resolution,
+): Promise<{
+  readonly image: ManifestOf | undefined;
+  readonly failure: NotAnImage | undefined;
+}> {
+  let image: ManifestOf | undefined;
+  let failure: NotAnImage | undefined;
+  for (const { descriptor } of candidates) {
+    try {
+      const what = `${to.description}: manifest ${descriptor.digest}`;
+      const manifest = await readDocument(descriptor, to, what);
+      if (manifest.kind === "index") throw new NotAnImage(`${what} is an index (name it)`);
+      image ??= { descriptor, manifest };
+      if (manifest.layers.length > 0) return { image: { descriptor, manifest }, failure };
+    } catch (error) {
+      // What is wrong with one that is not needed is no matter.
+      if (image !== undefined && error instanceof BuildError) continue;
+      if (!(error instanceof NotAnImage)) throw error;
+      failure ??= error;
+    }
+  }
+  return { image, failure };
 }
 
 /** The error for an index without an image for the platform. */
@@ -208,15 +321,24 @@ export function noImage(descriptors: readonly Descriptor[], description: string)
 
 async function imageOf(
   { digest }: Descriptor,
-  { config, layers }: ManifestDocument,
+  manifest: ManifestDocument,
   to: Resolution,
 ): Promise<ResolvedImage> {
-  const what = `${to.description}: config ${config.digest}`;
-  const bytes = await to.read(config, CONFIG_LIMIT, what);
-  const { diffIds, platform } = parseConfig(bytes, layers.length, what);
+  const { diffIds, platform } = await readConfig(manifest, to);
   warnOfPlatform(platform, to);
-  const resolved = layers.map((descriptor, index) => ({ descriptor, diffId: diffIds[index]! }));
-  return { digest, layers: resolved };
+  const layers = manifest.layers.map((descriptor, index) => ({
+    descriptor,
+    diffId: diffIds?.[index],
+  }));
+  return { digest, layers };
+}
+
+async function readConfig(
+  { config, layers }: ManifestDocument,
+  to: Resolution,
+): Promise<ConfigDocument> {
+  const what = `${to.description}: config ${config.digest}`;
+  return parseConfig(await to.read(config, "config", what), layers.length, what);
 }
 
 /** Says when the only image that there is turns out to be for another platform. */

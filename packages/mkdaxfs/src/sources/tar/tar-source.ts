@@ -32,6 +32,8 @@ export interface TarSourceOptions {
   readonly digest?: string | undefined;
   /** The same of the uncompressed archive. */
   readonly diffId?: string | undefined;
+  /** Whether the bytes that `open` gives have been held against a digest already. */
+  readonly isVerified?: boolean;
   /** Called once, when the entries are read. */
   readonly open: () => Promise<ByteInput>;
 }
@@ -88,7 +90,7 @@ export class TarSource implements Source {
         await eventTurn();
         context.signal.throwIfAborted();
       }
-      this.warnOfEnd(reader);
+      this.checkEnd(reader, this.entryCount + batch.length > 0);
       this.warnOfAcls();
       this.warnOfIncrement(reader);
       yield this.done(batch, contents);
@@ -123,14 +125,19 @@ export class TarSource implements Source {
       // The same bytes need no second look.
       if (options.digest === options.diffId) digest = undefined;
     }
-    const passing = (stream: AsyncIterable<Uint8Array>, expected: Digest | undefined) =>
-      expected === undefined ? stream : verified(stream, expected, description);
+    // With two digests, the first one has been found to be right when the second is looked at.
+    const isUnpacked = options.isVerified === true || digest !== undefined;
+    const passing = (
+      stream: AsyncIterable<Uint8Array>,
+      expected: Digest | undefined,
+      ofUnpacked = false,
+    ) => (expected === undefined ? stream : verified(stream, expected, description, ofUnpacked));
     const whole =
       opened.kind === "file" ? fileStream(opened.path, opened.offset, opened.size) : opened.stream;
     const { first, stream } = await withFirstBytes(passing(whole, digest), MAGIC_SIZE);
-    const { limits } = options.context;
-    const tar = decompress(stream, detectCompression(first), description, limits);
-    return { input: new StreamTarInput(passing(tar, diffId)), file };
+    const { limits, warn } = options.context;
+    const tar = decompress(stream, detectCompression(first), description, limits, warn);
+    return { input: new StreamTarInput(passing(tar, diffId, isUnpacked)), file };
   }
 
   private *readEntries(reader: TarReader, contents: Contents): Generator<SourceEntry | Wait, void> {
@@ -193,10 +200,17 @@ export class TarSource implements Source {
     );
   }
 
-  private warnOfEnd({ endMarker, dataBehindEnd }: TarReader): void {
+  /** @param hasEntries what has none, and yet data, is some other kind of file @throws BuildError */
+  private checkEnd({ endMarker, dataBehindEnd }: TarReader, hasEntries: boolean): void {
     const { context, digest, diffId } = this.options;
     if (!endMarker && digest === undefined && diffId === undefined) {
       context.warn(`${this.description}: has no end marker, perhaps it was cut short`);
+    }
+    if (dataBehindEnd !== undefined && !hasEntries) {
+      throw new BuildError(
+        `${this.description}: is not a tar archive: it begins with zeros, and has data from byte ` +
+          `${dataBehindEnd} on (make the image again)`,
+      );
     }
     if (dataBehindEnd !== undefined) {
       context.warn(

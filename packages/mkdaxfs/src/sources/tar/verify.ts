@@ -14,12 +14,15 @@ export function knownDigest(text: string, what: string): Digest {
 /**
  * Passes a stream through, and at its end holds it against a digest.
  * @param what the stream, for messages
+ * @param isUnpacked whether it comes from bytes that have a digest of their own, and were right: then
+ *   it is the image that was made wrong, and not what came of it here
  * @throws BuildError when the digest is another
  */
 export async function* verified(
   stream: AsyncIterable<Uint8Array>,
   { algorithm, hex }: Digest,
   what: string,
+  isUnpacked = false,
 ): AsyncGenerator<Uint8Array> {
   const hash = createHash(algorithm);
   for await (const chunk of stream) {
@@ -28,6 +31,12 @@ export async function* verified(
   }
   const found = hash.digest("hex");
   if (found === hex) return;
+  if (isUnpacked) {
+    throw new BuildError(
+      `${what}: it unpacks to ${algorithm}:${found}, not ${algorithm}:${hex}, which the image's ` +
+        "config says (the image was made wrong: build or push it anew)",
+    );
+  }
   throw new BuildError(
     `${what}: its digest is ${algorithm}:${found}, not ${algorithm}:${hex} ` +
       "(it is damaged or was altered: get it again)",

@@ -28,6 +28,8 @@ export interface Endpoints {
   readonly list: readonly Endpoint[];
   /** The variable that asks for this one, whose engine must answer then. */
   readonly demandedBy: string | undefined;
+  /** What kept us from reading docker's config.json, in one line. */
+  readonly problem: string | undefined;
 }
 
 /**
@@ -42,13 +44,19 @@ export function findEndpoints(environment: NodeJS.ProcessEnv): Endpoints {
     const tls = DOCKER_TLS_VERIFY
       ? tlsFiles(DOCKER_CERT_PATH || directory, "DOCKER_CERT_PATH")
       : undefined;
-    return { list: [endpoint(DOCKER_HOST, "DOCKER_HOST", tls)], demandedBy: "DOCKER_HOST" };
+    return {
+      list: [endpoint(DOCKER_HOST, "DOCKER_HOST", tls)],
+      demandedBy: "DOCKER_HOST",
+      problem: undefined,
+    };
   }
-  const config = readConfig(join(directory, "config.json"));
-  const name = DOCKER_CONTEXT || config?.get("currentContext").optionalString() || "default";
+  const { context, problem } = DOCKER_CONTEXT
+    ? { context: DOCKER_CONTEXT, problem: undefined }
+    : currentContext(directory);
+  const name = context || "default";
   if (name !== "default") {
     const demandedBy = DOCKER_CONTEXT ? "DOCKER_CONTEXT" : undefined;
-    return { list: [contextEndpoint(name, directory)], demandedBy };
+    return { list: [contextEndpoint(name, directory)], demandedBy, problem };
   }
   const runtime = environment.XDG_RUNTIME_DIR;
   const sockets = [
@@ -57,7 +65,21 @@ export function findEndpoints(environment: NodeJS.ProcessEnv): Endpoints {
     "/run/podman/podman.sock",
   ];
   const list = sockets.filter((path) => existsSync(path)).map(socketEndpoint);
-  return { list, demandedBy: undefined };
+  return { list, demandedBy: undefined, problem };
+}
+
+/** The context that docker's config.json names, which docker, too, goes on without. */
+function currentContext(directory: string): {
+  readonly context: string | undefined;
+  readonly problem: string | undefined;
+} {
+  try {
+    const config = readConfig(join(directory, "config.json"));
+    return { context: config?.get("currentContext").optionalString(), problem: undefined };
+  } catch (error) {
+    if (error instanceof BuildError) return { context: undefined, problem: error.message };
+    throw error;
+  }
 }
 
 /** The engine of a context, as `docker context` keeps them. */

@@ -24,8 +24,10 @@ export interface FoundCredentials {
 
 /**
  * Looks for credentials where docker, podman and skopeo keep them: in REGISTRY_AUTH_FILE, or else in
- * docker's config.json and in podman's auth.json files. The first that has any counts.
- * @throws BuildError when such a file can't be read or is not as it should be; the signal's reason
+ * docker's config.json and in podman's auth.json files. The first that has any counts. One of the
+ * latter that can't be read is a problem and no error: images that anyone may have need none.
+ * @throws BuildError when REGISTRY_AUTH_FILE can't be read or is not as it should be; the signal's
+ *   reason
  */
 export async function findCredentials(
   reference: Reference,
@@ -34,11 +36,17 @@ export async function findCredentials(
 ): Promise<FoundCredentials> {
   let problem: string | undefined;
   for (const path of configFiles(environment)) {
-    const config = readConfig(path, path === environment.REGISTRY_AUTH_FILE);
-    if (config === undefined) continue;
-    const found = await credentialsIn(config, reference, environment, signal);
-    if (found.credentials !== undefined) return found;
-    problem ??= found.problem;
+    const isDemanded = path === environment.REGISTRY_AUTH_FILE;
+    try {
+      const config = readConfig(path, isDemanded);
+      if (config === undefined) continue;
+      const found = await credentialsIn(config, reference, environment, signal);
+      if (found.credentials !== undefined) return found;
+      problem ??= found.problem;
+    } catch (error) {
+      if (isDemanded || !(error instanceof BuildError)) throw error;
+      problem ??= error.message;
+    }
   }
   return { credentials: undefined, problem };
 }

@@ -12,7 +12,7 @@ const PROGRESS = 1024 * 1024;
 export interface Download {
   readonly client: RegistryClient;
   readonly cache: BlobCache;
-  readonly expected: Expectation;
+  readonly expected: Expectation & { readonly size: number };
   /** The blob, for messages. */
   readonly what: string;
   /** What to do when the registry does not have it, for the message. */

@@ -7,8 +7,14 @@ import { digestOf, parseDigest, readVerified, verifyBytes } from "../digest.js";
 import type { ContainerImage, LayerBlob } from "../image.js";
 import { shownText } from "../json.js";
 import { MANIFEST_LIMIT } from "../manifest.js";
-import { isForeignLayer, isIndex, isManifest, MANIFEST_MEDIA_TYPES } from "../media-types.js";
-import { bareDescriptor, type ResolvedLayer, resolveImage } from "../resolve.js";
+import { isForeignLayer, MANIFEST_MEDIA_TYPES } from "../media-types.js";
+import {
+  bareDescriptor,
+  DOCUMENT_LIMITS,
+  type DocumentKind,
+  type ResolvedLayer,
+  resolveImage,
+} from "../resolve.js";
 import { BlobCache } from "./blob-cache.js";
 import { RegistryClient } from "./client.js";
 import { findCredentials } from "./credentials.js";
@@ -91,7 +97,7 @@ interface Means {
 class RegistryImage implements ContainerImage {
   readonly layers: readonly LayerBlob[];
   /** Downloads by digest and size: a layer may come twice. */
-  private readonly fetched = new Map<string, Promise<string>>();
+  private readonly fetched = new Map<string, Promise<FetchedBlob>>();
   private readonly waiting: (() => void)[] = [];
   private running = 0;
   /** Bytes of all that is fetched, so far and in the end. */
@@ -116,14 +122,17 @@ class RegistryImage implements ContainerImage {
     const description = referenceText(reference);
     const { client, cache, signal } = means;
     const root = await fetchRoot(reference, description, client);
-    const read = async (descriptor: Descriptor, limit: number, what: string) => {
-      const { digest, mediaType, size } = descriptor;
+    const read = async (descriptor: Descriptor, kind: DocumentKind, what: string) => {
+      const limit = DOCUMENT_LIMITS[kind];
+      const { digest, mediaType } = descriptor;
       if (digest === root.descriptor.digest) return root.bytes;
-      if (isIndex(mediaType) || isManifest(mediaType)) {
-        const { bytes } = await client.manifest(digest, [mediaType], limit, what);
+      if (kind === "manifest") {
+        const types = mediaType === "" ? MANIFEST_MEDIA_TYPES : [mediaType];
+        const { bytes } = await client.manifest(digest, types, limit, what);
         verifyBytes(bytes, descriptor, what);
         return bytes;
       }
+      const size = await sizeOf(descriptor, client, what);
       if (size > limit) throw new BuildError(`${what}: it has more than ${limit} bytes`);
       const path = await fetchBlob({
         client,
@@ -162,20 +171,22 @@ class RegistryImage implements ContainerImage {
       description,
       // Every byte has been held against it by the time there is a file.
       digest: undefined,
+      isVerified: true,
       size,
       diffId,
       mediaType,
       async open() {
-        return { kind: "file", path: byteStringOfText(await fetched), offset: 0, size };
+        const file = await fetched;
+        return { kind: "file", path: byteStringOfText(file.path), offset: 0, size: file.size };
       },
     };
   }
 
   /** Fetches a blob when its turn comes. */
-  private async fetch(descriptor: Descriptor, what: string): Promise<string> {
-    const { digest, size } = descriptor;
+  private async fetch(descriptor: Descriptor, what: string): Promise<FetchedBlob> {
+    const { digest } = descriptor;
     const { client, cache, signal } = this.means;
-    this.total += size;
+    this.total += descriptor.size ?? 0;
     let had = 0;
     const onProgress = (has: number) => {
       this.done += has - had;
@@ -189,7 +200,9 @@ class RegistryImage implements ContainerImage {
     }
     try {
       signal.throwIfAborted();
-      return await fetchBlob({
+      const size = await sizeOf(descriptor, client, what);
+      if (descriptor.size === undefined) this.total += size;
+      const path = await fetchBlob({
         client,
         cache,
         expected: { digest, size },
@@ -198,6 +211,7 @@ class RegistryImage implements ContainerImage {
         signal,
         onProgress,
       });
+      return { path, size };
     } finally {
       // The next one takes the place.
       const next = this.waiting.shift();
@@ -205,6 +219,28 @@ class RegistryImage implements ContainerImage {
       else next();
     }
   }
+}
+
+interface FetchedBlob {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** Bytes of a blob; where its descriptor does not say, the registry is asked. @throws BuildError */
+async function sizeOf(
+  descriptor: Descriptor,
+  client: RegistryClient,
+  what: string,
+): Promise<number> {
+  if (descriptor.size !== undefined) return descriptor.size;
+  const reply = await client.blob(descriptor.digest, 0, what, missingHint(descriptor));
+  const length = reply.header("content-length");
+  await reply.drop();
+  if (length !== undefined && /^\d+$/.test(length)) return Number(length);
+  throw new BuildError(
+    `${what}: neither its descriptor nor the registry says its size (push it again)`,
+  );
 }
 
 /** What to do about a layer that the registry does not have. */

@@ -2,7 +2,7 @@
 import type { SecureContext } from "node:tls";
 import { getSystemErrorMap } from "node:util";
 import type { Dispatcher } from "undici";
-import { BuildError } from "../../../errors.js";
+import { BuildError, withoutAddressSpace } from "../../../errors.js";
 import { shownText } from "../json.js";
 import { secureContextFor } from "./certificates.js";
 import { TemporaryFailure } from "./patience.js";
@@ -44,6 +44,9 @@ export interface Reply {
   drop(): Promise<void>;
 }
 
+/** What of WebAssembly is used here: the types of Node have none of it. */
+declare const WebAssembly: { readonly Memory: new (size: { initial: number }) => unknown };
+
 /** Speaks HTTP, through proxies where the environment says so. */
 export class Transport {
   private readonly dispatchers = new Map<string, Dispatcher>();
@@ -56,7 +59,14 @@ export class Transport {
 
   static async open(options: TransportOptions): Promise<Transport> {
     // It takes longer to load than all the rest of the builder, and few builds need it.
-    return new Transport(await import("undici"), options);
+    const undici = await import("undici");
+    try {
+      // Its parser takes as much, and an error in that can't be caught.
+      new WebAssembly.Memory({ initial: 1 });
+    } catch (error) {
+      throw withoutAddressSpace(() => "cannot reach a registry", error);
+    }
+    return new Transport(undici, options);
   }
 
   /**
