@@ -39,6 +39,7 @@ export const PACKAGES = {
     "dpkg-dev",
     "e2fsprogs",
     "fio",
+    "fuse-overlayfs",
     "g++",
     "gcc",
     "git",
