@@ -51,6 +51,11 @@ export class ZipSource implements Source {
     this.file = file;
     const window = new FileWindow(file);
     const archive = new ZipArchive(file, this.description, window);
+    if (archive.trailing > 0) {
+      this.context.warn(
+        `${this.description}: what follows the archive, ${archive.trailing} bytes, was left out`,
+      );
+    }
     const contents = new ContentReader(file, window, this.context);
     const sizes = new ClaimedSizes(this.context.limits, file.size, this.description);
     const reader = new EntryReader(archive, contents, sizes);
