@@ -47,6 +47,7 @@ export const PACKAGES = {
     "libarchive-tools",
     "libcap2-bin",
     "openssl",
+    "p7zip-full",
     "podman",
     "python3",
     "skopeo",

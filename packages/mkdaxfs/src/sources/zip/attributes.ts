@@ -2,7 +2,7 @@
 import { type ByteString, FILE_TYPE } from "@daxfs/format";
 import type { Entry, ExtraField } from "yauzl";
 import { EntryError } from "./entry-error.js";
-import { extraField, isUnixMade } from "./headers.js";
+import { isUnixMade } from "./headers.js";
 import { isDirectoryName } from "./names.js";
 
 const DOS_READ_ONLY = 1 << 0;
