@@ -156,6 +156,7 @@ describe("real programs", () => {
       }
       expect(message).not.toContain("Error:");
     }
+    expect(await isZip(`${split}/s.zip`)).toBe(true);
   });
 });
 

@@ -136,9 +136,10 @@ function readEnd(window: FileWindow, size: number, description: string): EndReco
     disks.includes(MAX_16);
   const start = tailStart + at;
   // Only then: without need, what looks like a locator may be anything.
-  const zip64 = leavesToZip64 ? zip64End(window, start, description) : undefined;
+  const zip64 = leavesToZip64 ? zip64End(window, start, behind, description) : undefined;
   if (zip64 !== undefined) return { ...zip64, behind, hasJunk, ambiguous };
-  if (disks.some((disk) => disk !== 0) || onThisDisk !== count) throw multiDisk(description);
+  if (disks.some((disk) => disk !== 0) || onThisDisk !== count)
+    throw multiDisk(description, behind);
   return {
     ...{ start, behind, hasJunk, ambiguous, count, directorySize, directoryOffset },
     countIsShort: true,
@@ -148,22 +149,28 @@ function readEnd(window: FileWindow, size: number, description: string): EndReco
 type Zip64End = Omit<EndRecord, "behind" | "hasJunk" | "ambiguous">;
 
 /** The zip64 end record, undefined where there is no locator in front of the end record. */
-function zip64End(window: FileWindow, end: number, description: string): Zip64End | undefined {
+function zip64End(
+  window: FileWindow,
+  end: number,
+  behind: number,
+  description: string,
+): Zip64End | undefined {
   const locatorStart = end - LOCATOR_SIZE;
   const locator = locatorStart < 0 ? undefined : window.bytes(locatorStart, LOCATOR_SIZE);
   if (locator?.readUInt32LE(0) !== LOCATOR_SIGNATURE) return undefined;
   const said = Number(locator.readBigUInt64LE(8));
-  if (locator.readUInt32LE(16) > 1 || locator.readUInt32LE(4) !== 0) throw multiDisk(description);
+  if (locator.readUInt32LE(16) > 1 || locator.readUInt32LE(4) !== 0)
+    throw multiDisk(description, behind);
   // The second place is the usual one, where bytes in front are not counted.
   for (const start of [said, locatorStart - ZIP64_END_SIZE]) {
     if (start < 0 || start + ZIP64_END_SIZE > locatorStart) continue;
     const record = window.bytes(start, ZIP64_END_SIZE);
     if (record?.readUInt32LE(0) !== ZIP64_END_SIGNATURE) continue;
     if (record.readUInt32LE(16) !== 0 || record.readUInt32LE(20) !== 0) {
-      throw multiDisk(description);
+      throw multiDisk(description, behind);
     }
     const count = Number(record.readBigUInt64LE(32));
-    if (Number(record.readBigUInt64LE(24)) !== count) throw multiDisk(description);
+    if (Number(record.readBigUInt64LE(24)) !== count) throw multiDisk(description, behind);
     return {
       ...{ start, count, countIsShort: false },
       directorySize: Number(record.readBigUInt64LE(40)),
@@ -219,6 +226,18 @@ function hasEntry(window: FileWindow, end: number, anywhere: boolean): boolean {
   return false;
 }
 
-function multiDisk(description: string): BuildError {
-  return unsound(description, "it is one of several volumes (a multi-disk archive)", JOIN);
+/** The error for the last volume of a split archive. */
+export class LastVolume extends BuildError {
+  /** @param behind bytes behind its end record */
+  constructor(
+    message: string,
+    readonly behind: number,
+  ) {
+    super(message);
+  }
+}
+
+function multiDisk(description: string, behind: number): LastVolume {
+  const what = "it is one of several volumes (a multi-disk archive)";
+  return new LastVolume(unsound(description, what, JOIN).message, behind);
 }

@@ -3,7 +3,7 @@ import { type ByteString, byteStringOf } from "@daxfs/format";
 import { BuildError } from "../../errors.js";
 import type { HostPath } from "../../host-path.js";
 import { ArchiveFile, FileWindow } from "./archive-file.js";
-import { findDirectory } from "./end-record.js";
+import { findDirectory, LastVolume } from "./end-record.js";
 
 /** What programs begin with: scripts, ELF, DOS and Windows, Mach-O of 32 and 64 bits, and fat ones. */
 const PROGRAMS: readonly ByteString[] = [
@@ -42,6 +42,8 @@ export function isZipBehindStub(path: HostPath, start: Uint8Array, description: 
     const { behind, count } = findDirectory(new FileWindow(file), file.size, description);
     return count > 0 && (behind === 0 || beginsWithProgram(start));
   } catch (error) {
+    // It begins in the middle of a content; whoever opens it says what it is.
+    if (error instanceof LastVolume) return error.behind === 0;
     if (error instanceof BuildError && error.cause === undefined) return false;
     throw error;
   } finally {
