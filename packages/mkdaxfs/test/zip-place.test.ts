@@ -167,12 +167,13 @@ describe("the number of entries", () => {
     expect((await readZip(fileOf(zipOf(crowd(count))))).size).toBe(count);
   });
 
-  it("is right in the bits that there are", async () => {
-    for (const count of [0, 2]) {
-      const path = fileOf(zipOf(crowd(65_537), { count }));
-      expect(await refusal(path)).toContain(`does not end after the ${count} entries`);
-    }
-    const zip64 = fileOf(zipOf(crowd(65_537), { count: 1, zip64: true }));
+  it("is right in the bits that there are", { timeout: 120_000 }, async () => {
+    const bytes = zipOf(crowd(65_537));
+    // On this disk, and in all.
+    bytes.writeUInt16LE(2, bytes.length - 14);
+    bytes.writeUInt16LE(2, bytes.length - 12);
+    expect(await refusal(fileOf(bytes))).toContain("does not end after the 2 entries");
+    const zip64 = fileOf(zipOf(crowd(3), { count: 1, zip64: true }));
     expect(await refusal(zip64)).toContain("does not end after the 1 entries");
   });
 });
