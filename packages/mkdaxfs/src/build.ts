@@ -2,6 +2,7 @@
 import { closeSync } from "node:fs";
 import { BLOCK_SIZE, HUGE_SIZE } from "@daxfs/format";
 import { findDuplicates } from "./content/duplicates.js";
+import { findHoles } from "./content/holes.js";
 import { BuildError } from "./errors.js";
 import { joined } from "./host-path.js";
 import { WorkerPool } from "./jobs/pool.js";
@@ -117,6 +118,7 @@ async function build(options: BuildOptions, parts: Build): Promise<BuildReport> 
       `the contents have ${contentSize} bytes, more than the ${maxSize} allowed (raise --max-size)`,
     );
   }
+  await findHoles(files, context.signal);
   const duplicates =
     options.dedupe === false
       ? new Map()

@@ -21,6 +21,7 @@ import {
   WINDOW_BUFFER_SIZE,
   WINDOW_SIZE,
 } from "../src/write/copy.js";
+import { crc32WithZeros } from "../src/write/zero-crc.js";
 import { Random, scratchDirectory } from "./support.js";
 
 const scratch = scratchDirectory();
@@ -31,6 +32,8 @@ interface Piece {
   readonly start?: number;
   readonly size: number;
   readonly end?: boolean;
+  /** Start and end of each run that is not known to be zeros. */
+  readonly data?: readonly number[];
 }
 
 function listOf(pieces: readonly Piece[]): ContentList {
@@ -39,6 +42,11 @@ function listOf(pieces: readonly Piece[]): ContentList {
     starts: Float64Array.from(pieces, ({ start }) => start ?? 0),
     sizes: Float64Array.from(pieces, ({ size }) => size),
     ends: Uint8Array.from(pieces, ({ end }) => (end === false ? 0 : 1)),
+    data: new Map(
+      pieces.flatMap(({ data }, index) =>
+        data === undefined ? [] : [[index, Float64Array.from(data)] as const],
+      ),
+    ),
   };
 }
 
@@ -128,6 +136,75 @@ describe("copying", () => {
     ];
     streamPieces(listOf(pieces), Float64Array.of(0, 2 * BLOCK_SIZE), sink);
     expect(sink.image.equals(bytes)).toBe(true);
+  });
+});
+
+describe("known holes", () => {
+  it("are not read, and count as zeros in checksums", () => {
+    const size = 40 * BLOCK_SIZE + 17;
+    const data = [0, BLOCK_SIZE, 3 * BLOCK_SIZE, 5 * BLOCK_SIZE, 40 * BLOCK_SIZE, size];
+    const bytes = new Random(9).bytes(size);
+    const expected = Buffer.alloc(blocks(size));
+    for (let i = 0; i < data.length; i += 2) {
+      bytes.copy(expected, data[i]!, data[i]!, data[i + 1]!);
+    }
+    const path = scratch("known");
+    // What lies in the holes would show if it were read.
+    writeFileSync(path, bytes);
+    for (const pieces of [
+      [{ path, size, data }],
+      [{ path, size: 40 * BLOCK_SIZE, end: false, data: data.slice(0, 4) }],
+      [{ path, size, data: [] }],
+    ]) {
+      const whole = Buffer.alloc(blocks(size));
+      const holes = pieces[0]!.data;
+      expected.copy(whole, 0, 0, holes.at(-1) ?? 0);
+      const sink = new MemorySink(whole.length);
+      sink.image.fill(0);
+      const sums = streamPieces(listOf(pieces), Float64Array.of(0), sink);
+      expect(sink.image.equals(whole)).toBe(true);
+      expect([...sums]).toEqual([crc32(whole.subarray(0, pieces[0]!.size))]);
+      const written = sink.writes.reduce((sum, { length }) => sum + length, 0);
+      expect(written).toBe(
+        pieces[0]!.data.length === 0 ? 0 : holes.length === 4 ? 3 * BLOCK_SIZE : 4 * BLOCK_SIZE,
+      );
+    }
+  });
+
+  it("at the end of a file don't hide that it grew or shrank", () => {
+    for (const [name, length] of [
+      ["longer", MIB + 1],
+      ["shorter", MIB - 1],
+      ["empty", 0],
+    ] as const) {
+      const path = scratch(name);
+      writeFileSync(path, "");
+      truncateSync(path, length);
+      for (const data of [[], [0, BLOCK_SIZE]]) {
+        const copy = () =>
+          streamPieces(
+            listOf([{ path, size: MIB, data }]),
+            Float64Array.of(0),
+            new MemorySink(MIB),
+          );
+        expect(copy, `${name} ${data}`).toThrow(`${path} changed while it was read`);
+      }
+    }
+  });
+
+  it("have the CRC-32 of zeros", () => {
+    const random = new Random(4);
+    for (const count of [0, 1, 2, 3, 255, 4096, 65_537, MIB, 3 * MIB + 5]) {
+      const front = random.bytes(random.below(50));
+      const crc = front.length === 0 ? 0 : crc32(front);
+      const whole = Buffer.concat([front, Buffer.alloc(count)]);
+      expect(crc32WithZeros(crc, count)).toBe(whole.length === 0 ? 0 : crc32(whole));
+    }
+    // 8 MiB, twice and a million times as much, by what they are made of.
+    const eight = crc32WithZeros(0x12345678, 8 * MIB);
+    expect(crc32WithZeros(eight, 8 * MIB)).toBe(crc32WithZeros(0x12345678, 16 * MIB));
+    const far = crc32WithZeros(0x12345678, 2 ** 43 - 1);
+    expect(crc32WithZeros(far, 2 ** 43 + 1)).toBe(crc32WithZeros(0x12345678, 2 ** 44));
   });
 });
 

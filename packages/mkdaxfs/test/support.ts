@@ -108,6 +108,7 @@ export function fileInode(host: string, size = statSync(host).size, extra: Extra
     name: byteStringOfText(basename(host)),
     offset: 0,
     whole: true,
+    data: undefined,
   };
   return inodeOf(FILE_TYPE.REGULAR, size, size === 0 ? null : content, extra);
 }

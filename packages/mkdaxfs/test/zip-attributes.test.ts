@@ -261,6 +261,27 @@ describe("owners", () => {
     ]);
   });
 
+  it("are those of PKWARE's field, in either header, where Info-ZIP has none", async () => {
+    const pk = extra(0x000d, fields([4, 1], [4, 2], [2, 12], [2, 65_535]));
+    expect(await ownersOf({ extra: pk })).toEqual([12, 65_535]);
+    expect(await ownersOf({ local: { extra: pk } })).toEqual([12, 65_535]);
+    // A target or a device number may follow.
+    const more = extra(0x000d, fields([4, 1], [4, 2], [2, 12], [2, 34]), Buffer.from("target"));
+    expect(await ownersOf({ extra: more })).toEqual([12, 34]);
+    const old = extra(0x7855, fields([2, 56], [2, 78]));
+    for (const field of [old, extra(0x5855, fields([4, 1], [4, 2], [2, 56], [2, 78]))]) {
+      expect(await ownersOf({ extra: pk, local: { extra: field } })).toEqual([56, 78]);
+    }
+    expect(await ownersOf({ extra: pk, local: { extra: four } })).toEqual([1000, 4_000_000_000]);
+    const short = extra(0x000d, fields([4, 1], [4, 2], [2, 12]));
+    expect(await ownersOf({ extra: short })).toEqual([0, 0]);
+  });
+
+  it("are those of the first field of a known version", async () => {
+    const other = ux(fields([1, 2], [1, 1], [1, 7], [1, 1], [1, 7]));
+    expect(await ownersOf({ extra: other, local: { extra: four } })).toEqual([1000, 4_000_000_000]);
+  });
+
   it("of an unknown version are left alone", async () => {
     expect(await ownersOf({ extra: ux(fields([1, 2], [1, 1], [1, 7], [1, 1], [1, 7])) })).toEqual([
       0, 0,
@@ -325,6 +346,42 @@ describe("times", () => {
     for (const field of [ut(2, 77), ut(1), extra(0x5455), extra(0x5455, fields([1, 1], [3, 0]))]) {
       expect(await mtimeOf({ extra: field, dosDate: dos(2000) })).toBe(date);
     }
+  });
+
+  it("of the extended field are looked for in both headers", async () => {
+    const entry = { extra: ut(2, 77), local: { extra: ut(3, 5, 6) }, dosDate: dos(2000) };
+    expect(await mtimeOf(entry)).toBe(5n * SECOND);
+  });
+
+  it("of PKWARE's field for Unix are seconds, and come after Info-ZIP's", async () => {
+    const pk = (mtime: number) =>
+      extra(0x000d, fields([4, 1], [4, mtime], [2, 0], [2, 0]), Buffer.from("more"));
+    expect(await mtimeOf({ extra: pk(1_700_000_001) })).toBe(1_700_000_001n * SECOND);
+    expect(await mtimeOf({ local: { extra: pk(1_700_000_001) } })).toBe(1_700_000_001n * SECOND);
+    expect(await mtimeOf({ extra: pk(-5) })).toBe(-5n * SECOND);
+    const late = Date.parse("2040-01-01T00:00:00Z") / 1000;
+    expect(await mtimeOf({ extra: pk(late - 2 ** 32), dosDate: dos(2040) })).toBe(
+      BigInt(late) * SECOND,
+    );
+    expect(await mtimeOf({ extra: pk(7), local: { extra: ut(1, 9) } })).toBe(9n * SECOND);
+    const old = extra(0x5855, fields([4, 1], [4, 8]));
+    expect(await mtimeOf({ extra: pk(7), local: { extra: old } })).toBe(8n * SECOND);
+    const short = extra(0x000d, fields([4, 1], [3, 7]));
+    expect(await mtimeOf({ extra: short, dosDate: dos(2000) })).toBe(utc("2000-01-01T00:00:00Z"));
+  });
+
+  it("of NTFS may stand behind other tags, or in the second field", async () => {
+    const time = 116_444_736_000_000_000n + 12_345_678n;
+    const tags = extra(
+      0x000a,
+      fields([4, 0], [2, 9], [2, 3], [3, 0]),
+      fields([2, 1], [2, 24], [8, time], [8, 1n], [8, 2n]),
+    );
+    expect(await mtimeOf({ extra: tags })).toBe(1_234_567_800n);
+    const zero = extra(0x000a, fields([4, 0], [2, 1], [2, 24], [8, 0], [8, 0], [8, 0]));
+    expect(await mtimeOf({ extra: zero, local: { extra: tags } })).toBe(1_234_567_800n);
+    const endless = extra(0x000a, fields([4, 0], [2, 9], [2, 60_000], [2, 1]));
+    expect(await mtimeOf({ extra: endless, dosDate: dos(2000) })).toBe(utc("2000-01-01T00:00:00Z"));
   });
 
   it("of NTFS come first, in units of 100 ns since 1601", async () => {

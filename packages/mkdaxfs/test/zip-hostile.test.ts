@@ -149,10 +149,6 @@ describe("what can't be unpacked is named", () => {
     [1, "shrink"],
     [6, "implode"],
     [9, "deflate64"],
-    [12, "bzip2"],
-    [14, "LZMA"],
-    [93, "zstd"],
-    [95, "xz"],
     [98, "PPMd"],
     [1234, "unknown"],
   ])("method %i", async (method, name) => {
@@ -175,22 +171,10 @@ describe("what can't be unpacked is named", () => {
   });
 
   it("as real programs make it", async (context) => {
-    needs(context, "zip", "python3");
+    needs(context, "zip");
     const locked = scratch("locked.zip");
-    const odd = scratch("odd.zip");
     bash('cd "$(dirname "$1")"; echo x >secret; zip -q -P word "$1" secret', locked);
     expect(await refusal(locked)).toContain("entry 'secret' is encrypted");
-    for (const [constant, name] of [
-      ["ZIP_BZIP2", "12, bzip2"],
-      ["ZIP_LZMA", "14, LZMA"],
-    ]) {
-      bash(
-        "python3 -c \"import sys, zipfile as z; z.ZipFile(sys.argv[1], 'w', z.$2).writestr('x', 'y')\" \"$1\"",
-        odd,
-        constant!,
-      );
-      expect(await refusal(odd)).toContain(`entry 'x' is compressed with method ${name}`);
-    }
   });
 });
 
@@ -211,9 +195,6 @@ describe("the archive's directory", () => {
     }
     const most = { count: Number.MAX_SAFE_INTEGER, zip64: true };
     expect(await refusal(archive(two, most))).toContain("not a sound zip archive");
-    // As written by programs that know no zip64: the count without its upper bits.
-    const many = Array.from({ length: 65_537 }, (_, index) => ({ name: `${index}` }));
-    expect(await refusal(archive(many))).toContain("does not end after the 1 entries");
   });
 
   it("is where the end says", async () => {
@@ -228,22 +209,40 @@ describe("the archive's directory", () => {
     expect(await refusal(archive(two, far))).toContain("not a sound zip archive");
   });
 
-  it("begins where it says, so what is put in front shows", async () => {
-    const script = Buffer.from("#!/bin/sh\n");
-    const path = fileOf(Buffer.concat([script, zipOf(two)]));
-    expect(await refusal(path)).toContain("not a sound zip archive");
-    // Offsets that count what is in front are right.
-    const counted = fileOf(Buffer.concat([script, zipOf(two, { base: script.length })]));
-    expect((await readZip(counted)).size).toBe(2);
-  });
-
   it("has extra fields that fit", async () => {
     const said = await refusalOf({ extra: fields([2, 0x5455], [2, 10], [4, 0]) });
     expect(said).toMatch(/^test\.zip: entry 'x' is damaged: extra field length/);
   });
 
   it("lies in one file", async () => {
-    expect(await refusal(archive(two, { disk: 1 }))).toContain("multi-disk");
+    const message =
+      "test.zip: not a sound zip archive: it is one of several volumes (a multi-disk archive) " +
+      "(join them with zip -s 0 ARCHIVE.zip --out WHOLE.zip)";
+    expect(await refusal(archive(two, { disk: 1 }))).toBe(message);
+    const bytes = zipOf(two);
+    for (const [at, value] of [
+      // The disk on which the directory begins, and the entries on this one.
+      [bytes.length - 16, 1],
+      [bytes.length - 14, 1],
+    ] as const) {
+      const changed = Buffer.from(bytes);
+      changed.writeUInt16LE(value, at);
+      expect(await refusal(fileOf(changed))).toBe(message);
+    }
+    const zip64 = zipOf(two, { zip64: true });
+    for (const [behind, value] of [
+      [22 + 4, 2],
+      [22 + 16, 1],
+      [22 + 20 + 40, 1],
+      [22 + 20 + 36, 1],
+      [22 + 20 + 32, 1],
+    ] as const) {
+      const changed = Buffer.from(zip64);
+      changed.writeUInt32LE(value, zip64.length - behind);
+      expect(await refusal(fileOf(changed)), `${behind}`).toBe(message);
+    }
+    const first = Buffer.concat([Buffer.from("PK\x07\x08"), bytes.subarray(0, 60)]);
+    expect(await refusal(fileOf(first))).toContain("it is the first of several volumes (join them");
   });
 
   it("can be nowhere in what is no zip archive", async () => {
@@ -271,12 +270,35 @@ describe("the archive's directory", () => {
     expect(await refusal(archive(two, { comment: longer }))).toContain("its comment was cut short");
   });
 
-  it("may be followed by zeros alone", async () => {
+  it("may be followed by zeros, and by anything else with a warning", async () => {
     const bytes = zipOf(two, { comment: Buffer.from("comment") });
     const padded = Buffer.concat([bytes, Buffer.alloc(10_239)]);
-    expect((await readZip(fileOf(padded))).size).toBe(2);
-    const rubbish = Buffer.concat([padded, Buffer.from("\n")]);
-    expect(await refusal(fileOf(rubbish))).toContain("bytes follow its end record");
+    const warnings: string[] = [];
+    expect((await readZip(fileOf(padded), { warnings })).size).toBe(2);
+    expect(warnings).toEqual([]);
+    for (const [behind, count] of [
+      ["\n", 10_240],
+      ["x".repeat(100_000), 110_239],
+    ] as const) {
+      const rubbish = Buffer.concat([padded, Buffer.from(behind)]);
+      const lines: string[] = [];
+      const found = await readZip(fileOf(rubbish), { warnings: lines });
+      expect([...found.keys()]).toEqual(["x", "y"]);
+      expect(lines).toEqual([`test.zip: what follows the archive, ${count} bytes, was left out`]);
+    }
+  });
+
+  it("never says more than one word of what is wrong", async () => {
+    const bytes = zipOf(two);
+    for (let at = bytes.length - 120; at < bytes.length; at++) {
+      const changed = Buffer.from(bytes);
+      changed[at]! ^= 0xff;
+      const message = await readZip(fileOf(changed)).then(
+        () => "",
+        (error: Error) => error.message,
+      );
+      expect(message).not.toMatch(/Error:/);
+    }
   });
 });
 

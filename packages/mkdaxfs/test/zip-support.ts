@@ -172,6 +172,8 @@ function endOf(
 export interface ReadOptions {
   readonly limits?: Partial<InputLimits>;
   readonly signal?: AbortSignal;
+  /** Gets what is warned of. */
+  readonly warnings?: string[];
 }
 
 /** A name in an archive, as a source gives it. */
@@ -204,7 +206,7 @@ export async function withSource<T>(
     xattrs: true,
     xattrVerdict: () => "kept",
     report: () => {},
-    warn: () => {},
+    warn: (text) => options.warnings?.push(text),
   };
   const source = new ZipSource({ description: "test.zip", path: byteStringOfText(path), context });
   try {

@@ -65,7 +65,7 @@ async function hashesOf(
   report: (progress: Progress) => void,
 ): Promise<Buffer> {
   const stretches = stretchesOf(files);
-  const starts = partsByCost(stretches.length, (index) => stretches.sizes[index]!);
+  const starts = partsByCost(stretches.length, (index) => stretches.bytesRead(index));
   const inputOf = (part: number) => stretches.list(starts[part]!, starts[part + 1]!);
   let done = 0;
   const parts = await pool.runShared({

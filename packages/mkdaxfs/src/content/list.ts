@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { HostPath } from "../host-path.js";
+import { bytesIn, type DataRuns, runsWithin } from "../sources/data-runs.js";
 import { type Content, contentPath, type FileInode } from "../sources/source.js";
 
 /** Stretches of files to read, as columns, which pass between threads at little cost. */
@@ -11,6 +12,8 @@ export interface ContentList {
   readonly sizes: Float64Array;
   /** 1 where a stretch ends where its file should end. */
   readonly ends: Uint8Array;
+  /** Of the stretches with known holes, by index: where bytes other than zeros may lie in them. */
+  readonly data: Map<number, DataRuns>;
 }
 
 /** Makes room for `count` stretches. */
@@ -20,6 +23,7 @@ function emptyList(count: number): ContentList {
     starts: new Float64Array(count),
     sizes: new Float64Array(count),
     ends: new Uint8Array(count),
+    data: new Map(),
   };
 }
 
@@ -37,7 +41,7 @@ function setStretch(
   list.ends[index] = content.whole && from + size === file.size ? 1 : 0;
 }
 
-/** The whole contents of the files from index `start` to before `end`. */
+/** The whole contents, holes and all, of the files from index `start` to before `end`. */
 export function wholeContents(
   files: readonly FileInode[],
   start: number,
@@ -73,11 +77,24 @@ export class Stretches {
     this.files.push(file);
   }
 
+  /** Bytes that have to be read of a stretch: those of its known holes don't count. */
+  bytesRead(index: number): number {
+    const { data } = this.files[index]!.body as Content;
+    const size = this.sizes[index]!;
+    if (data === undefined) return size;
+    return bytesIn(runsWithin(data, this.from[index]!, this.from[index]! + size));
+  }
+
   /** The stretches from index `start` to before `end`. */
   list(start: number, end: number): ContentList {
     const list = emptyList(end - start);
     for (let i = start; i < end; i++) {
-      setStretch(list, i - start, this.files[i]!, this.from[i]!, this.sizes[i]!);
+      const file = this.files[i]!;
+      const from = this.from[i]!;
+      setStretch(list, i - start, file, from, this.sizes[i]!);
+      const { data } = file.body as Content;
+      if (data !== undefined)
+        list.data.set(i - start, runsWithin(data, from, from + this.sizes[i]!));
     }
     return list;
   }

@@ -34,6 +34,7 @@ import { shownText } from "./image/json.js";
 import { imageSources } from "./image/layers.js";
 import { mayHoldImage, openImageFiles } from "./image/open-files.js";
 import type { Source } from "./source.js";
+import { looksLikeTar } from "./tar/header.js";
 import { TarSource } from "./tar/tar-source.js";
 
 /** What a path turned out to be. */
@@ -131,6 +132,10 @@ async function openFile(
     return openZip(description, path, context);
   }
   const compression = detectCompression(start);
+  if (compression === "none" && !looksLikeTar(start) && (await holdsZip(path, start))) {
+    refuseChoice(description, choice);
+    return openZip(description, path, context);
+  }
   const file: FileInput = { kind: "file", path, offset: 0, size };
   const open = (warn?: (text: string) => void) =>
     decompress(fileStream(path, 0, size), compression, description, context.limits, warn);
@@ -153,6 +158,17 @@ async function openZip(
   // Loaded when there is one: most builds have none.
   const { ZipSource } = await import("./zip.js");
   return { sources: [new ZipSource({ description, path, context })] };
+}
+
+/** Whether a file that begins with something else has a zip archive behind that. */
+async function holdsZip(path: HostPath, start: Uint8Array): Promise<boolean> {
+  return (await import("./zip/stub.js")).isZipBehindStub(path, start, shown(path));
+}
+
+/** Whether a stream that begins like this is worth keeping to see whether a zip archive follows. */
+async function mayHoldZip(start: Uint8Array): Promise<boolean> {
+  if (looksLikeTar(start)) return false;
+  return (await import("./zip/stub.js")).beginsWithProgram(start);
 }
 
 /** @throws BuildError when an archive would be replaced by what is made of it. */
@@ -190,6 +206,14 @@ async function openOneWay(
       return await openZip(description, path, context);
     }
     const compression = detectCompression(raw.first);
+    if (compression === "none" && (await mayHoldZip(raw.first))) {
+      const { path } = await spooled(raw.stream, description, context);
+      if (await holdsZip(path, raw.first)) {
+        refuseChoice(description, choice);
+        return await openZip(description, path, context);
+      }
+      checkTar(raw.first, compression, description);
+    }
     const tar = await withFirstBytes(
       decompress(raw.stream, compression, description, context.limits, context.warn),
       START_SIZE,

@@ -6,6 +6,7 @@ import { withFile } from "../host-file.js";
 import { fsPath, type HostPath, joined, shown } from "../host-path.js";
 import type { SourceContext } from "./context.js";
 import { joinPath } from "./entry-path.js";
+import { LinkedFiles } from "./linked-files.js";
 import {
   FILES_AT_ONCE,
   type FileIdentity,
@@ -16,7 +17,14 @@ import {
   readNames,
   refuse,
 } from "./listing.js";
-import { type FileEntry, FileInode, type Source, type SourceEntry, WholeFile } from "./source.js";
+import {
+  type FileEntry,
+  FileInode,
+  HoledFile,
+  type Source,
+  type SourceEntry,
+  WholeFile,
+} from "./source.js";
 import { readXattrs } from "./xattrs.js";
 
 /** Directories that one task gets, if it has the time for them. */
@@ -28,8 +36,7 @@ export class DirectorySource implements Source {
   readonly isLayer = false;
   private readonly root: HostPath;
   private readonly pending: PendingDirectory[] = [{ path: "", names: undefined }];
-  /** Files with several names, by what identifies them. */
-  private readonly linked = new Map<string, FileInode>();
+  private readonly linked = new LinkedFiles();
   private listed = 0;
 
   /** @param path the directory, or a symlink to it */
@@ -119,14 +126,14 @@ export class DirectorySource implements Source {
   }
 
   private inode(listing: Listing, index: number, directory: HostPath): FileInode {
-    const identity = listing.linked.get(index);
-    if (identity === undefined) return inodeOf(listing, index, directory);
-    let inode = this.linked.get(identity);
-    if (inode === undefined) {
-      inode = inodeOf(listing, index, directory);
-      this.linked.set(identity, inode);
-    }
-    return inode;
+    const make = () => inodeOf(listing, index, directory);
+    if ((listing.modes[index]! & FILE_TYPE.MASK) === FILE_TYPE.DIRECTORY) return make();
+    const found = {
+      dev: listing.devs[index]!,
+      ino: listing.inos[index]!,
+      linked: listing.linked.has(index),
+    };
+    return this.linked.fileOf(found, make, (file) => isSame(file, listing, index));
   }
 
   private statRoot(): BigIntStats {
@@ -152,6 +159,18 @@ function identityOf(path: HostPath): FileIdentity {
   return { dev, ino };
 }
 
+/** Whether all that a listing says of a name, but for its attributes, fits a file. */
+function isSame(file: FileInode, listing: Listing, index: number): boolean {
+  return (
+    file.mode === listing.modes[index] &&
+    file.uid === listing.uids[index] &&
+    file.gid === listing.gids[index] &&
+    file.mtimeNs === listing.mtimes[index] &&
+    file.size === listing.sizes[index] &&
+    (typeof file.body !== "string" || file.body === listing.targets.get(index))
+  );
+}
+
 /** @param directory of the file, one string for all files in it */
 function inodeOf(listing: Listing, index: number, directory: HostPath): FileInode {
   const inode = new FileInode(
@@ -173,6 +192,7 @@ function bodyOf(listing: Listing, index: number, directory: HostPath): FileInode
     case FILE_TYPE.DIRECTORY:
       return new Map();
     case FILE_TYPE.REGULAR:
+      if (listing.holed.has(index)) return new HoledFile(directory, name);
       if (listing.sizes[index] !== 0) return new WholeFile(directory, name);
       refuseContent(joined(directory, name));
       return null;

@@ -5,6 +5,7 @@ import { type ByteString, FILE_TYPE, type Xattr } from "@daxfs/format";
 import { BuildError, described, describing, isSystemError } from "../errors.js";
 import { fsPath, type HostPath, joined, shown } from "../host-path.js";
 import { joinPath } from "./entry-path.js";
+import type { InodeNumber } from "./linked-files.js";
 import type { Device } from "./source.js";
 import { readXattrs } from "./xattrs.js";
 
@@ -57,8 +58,13 @@ export interface Listing {
   readonly mtimes: bigint[];
   /** Bytes of regular files, 0 for all else. */
   readonly sizes: number[];
-  /** Of files that have several names, by index: a text that is the same for all of them. */
-  readonly linked: Map<number, string>;
+  /** Regular files that are worth a look for holes, by index. */
+  readonly holed: Set<number>;
+  /** Device number of the filesystem that each file is on. */
+  readonly devs: number[];
+  readonly inos: InodeNumber[];
+  /** Files other than directories that have several names by their link count, by index. */
+  readonly linked: Set<number>;
   /** Targets of symlinks, by index. */
   readonly targets: Map<number, ByteString>;
   /** Device numbers, by index. */
@@ -75,7 +81,14 @@ export function listDirectories(order: ListOrder): Listing {
   const columns: Columns = {
     ...{ directories: [], ends: [] },
     ...{ names: [], modes: [], uids: [], gids: [], mtimes: [], sizes: [] },
-    ...{ linked: new Map(), targets: new Map(), devices: new Map() },
+    ...{
+      holed: new Set(),
+      devs: [],
+      inos: [],
+      linked: new Set(),
+      targets: new Map(),
+      devices: new Map(),
+    },
   };
   const paths: HostPath[] = [];
   const pending = [...order.directories];
@@ -154,15 +167,35 @@ function addFile(columns: Columns, name: ByteString, path: HostPath, stats: BigI
   columns.uids.push(Number(stats.uid));
   columns.gids.push(Number(stats.gid));
   columns.mtimes.push(stats.mtimeNs);
+  columns.devs.push(Number(stats.dev));
+  columns.inos.push(exact(stats.ino));
   columns.sizes.push(type === FILE_TYPE.REGULAR ? Number(stats.size) : 0);
+  if (type === FILE_TYPE.REGULAR && mayHaveHoles(stats)) columns.holed.add(index);
   if (stats.nlink !== 1n && type !== FILE_TYPE.DIRECTORY) {
-    columns.linked.set(index, `${stats.dev}:${stats.ino}`);
+    columns.linked.add(index);
   }
   if (type === FILE_TYPE.SYMLINK) {
     columns.targets.set(index, targetOf(path));
   } else if (type === FILE_TYPE.CHARACTER_DEVICE || type === FILE_TYPE.BLOCK_DEVICE) {
     columns.devices.set(index, deviceOf(stats.rdev));
   }
+}
+
+function exact(ino: bigint): InodeNumber {
+  return ino <= Number.MAX_SAFE_INTEGER ? Number(ino) : ino;
+}
+
+/** Bytes that a file lacks on disk when it is worth a look for holes. */
+const LACKING_MIN = 1024 * 1024;
+/** Size of a file that is worth a look anyway: room on disk that was never written reads as zeros. */
+const LARGE = 64 * 1024 * 1024;
+
+/**
+ * Whether a file is worth a look for holes. Its blocks don't say that there are any: a filesystem may
+ * compress, or not have counted yet.
+ */
+function mayHaveHoles({ size, blocks }: BigIntStats): boolean {
+  return size >= LARGE || size - blocks * 512n >= LACKING_MIN;
 }
 
 function targetOf(path: HostPath): ByteString {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, FILE_TYPE, type Xattr } from "@daxfs/format";
 import { type HostPath, joined } from "../host-path.js";
+import type { DataRuns } from "./data-runs.js";
 
 /**
  * Bytes that contents may take together: 64 TiB, far below where numbers lose their units, and
@@ -17,6 +18,8 @@ export interface Content {
   readonly offset: number;
   /** Whether they are all of it, so that a byte behind them shows that it grew. */
   readonly whole: boolean;
+  /** Where bytes other than zeros may lie; undefined where nothing is known of holes. */
+  readonly data: DataRuns | undefined;
 }
 
 /** All of a file of this machine. The constants lie in the prototype: there may be millions. */
@@ -32,6 +35,24 @@ export class WholeFile implements Content {
 
   get whole(): boolean {
     return true;
+  }
+
+  get data(): DataRuns | undefined {
+    return undefined;
+  }
+}
+
+/** All of a file of this machine that is worth a look for holes. */
+export class HoledFile extends WholeFile {
+  /** Undefined until somebody has looked. */
+  private runs: DataRuns | undefined;
+
+  override get data(): DataRuns | undefined {
+    return this.runs;
+  }
+
+  override set data(runs: DataRuns | undefined) {
+    this.runs = runs;
   }
 }
 
@@ -49,6 +70,26 @@ export class FileStretch implements Content {
 
   get whole(): boolean {
     return false;
+  }
+
+  get data(): DataRuns | undefined {
+    return undefined;
+  }
+}
+
+/** A part of a file of this machine that has holes. */
+export class HoledStretch extends FileStretch {
+  constructor(
+    directory: HostPath,
+    name: ByteString,
+    offset: number,
+    private readonly runs: DataRuns,
+  ) {
+    super(directory, name, offset);
+  }
+
+  override get data(): DataRuns {
+    return this.runs;
   }
 }
 

@@ -7,7 +7,7 @@ import type { SourceContext } from "./context.js";
 import { entryPath } from "./entry-path.js";
 import { FileInode, type FileStretch, type Source, type SourceEntry } from "./source.js";
 import { ZipArchive } from "./zip/archive.js";
-import { ArchiveFile, FileWindow } from "./zip/archive-file.js";
+import { ArchiveFile, FileWindow, WINDOW_SIZE } from "./zip/archive-file.js";
 import { modeOf, mtimeOf, ownersOf } from "./zip/attributes.js";
 import { ContentReader } from "./zip/contents.js";
 import { EntryError, entryError } from "./zip/entry-error.js";
@@ -51,6 +51,11 @@ export class ZipSource implements Source {
     this.file = file;
     const window = new FileWindow(file);
     const archive = new ZipArchive(file, this.description, window);
+    if (archive.trailing > 0) {
+      this.context.warn(
+        `${this.description}: what follows the archive, ${archive.trailing} bytes, was left out`,
+      );
+    }
     const contents = new ContentReader(file, window, this.context);
     const sizes = new ClaimedSizes(this.context.limits, file.size, this.description);
     const reader = new EntryReader(archive, contents, sizes);
@@ -118,10 +123,12 @@ class EntryReader {
           ? regular(this.contents.place(entry, start))
           : this.contents.placeLarge(entry, start).then(regular);
       case FILE_TYPE.SYMLINK:
-        if (entry.uncompressedSize > SYMLINK_MAX || !ContentReader.isSmall(entry)) {
+        if (entry.uncompressedSize > SYMLINK_MAX || entry.compressedSize > WINDOW_SIZE) {
           throw new EntryError(`is a symlink, and its target takes more than ${SYMLINK_MAX} bytes`);
         }
-        return found(0, byteStringOf(this.contents.whole(entry, start)));
+        return ContentReader.isSmall(entry)
+          ? found(0, byteStringOf(this.contents.whole(entry, start)))
+          : this.contents.wholeLarge(entry, start).then((target) => found(0, byteStringOf(target)));
       default:
         if (entry.uncompressedSize !== 0) {
           throw new EntryError("has content, and is no regular file (it is damaged)");

@@ -3,9 +3,12 @@ import { readSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { BLOCK_SIZE } from "@daxfs/format";
 import type { ContentList } from "../content/list.js";
+import { isZeroBlock } from "../content/zero-blocks.js";
 import { BuildError, described } from "../errors.js";
 import { FileSequence, readBuffer } from "../host-file.js";
 import { type HostPath, shown } from "../host-path.js";
+import type { DataRuns } from "../sources/data-runs.js";
+import { crc32WithZeros } from "./zero-crc.js";
 
 /** Takes the bytes of an image in ascending order of offsets. */
 export interface Sink {
@@ -21,7 +24,6 @@ export interface Sink {
 export const WINDOW_SIZE = 512 * 1024;
 /** Bytes of memory for a window; the block behind it takes the byte that shows a file that grew. */
 export const WINDOW_BUFFER_SIZE = WINDOW_SIZE + BLOCK_SIZE;
-const ZERO_BLOCK = new Uint8Array(BLOCK_SIZE);
 
 /** The windows of all sinks of a thread: a sink has written one before another begins. */
 let windowMemory: Uint8Array | undefined;
@@ -62,15 +64,9 @@ export class FileSink implements Sink {
   }
 }
 
-function isZeroBlock(bytes: Uint8Array, start: number): boolean {
-  // Nearly all blocks differ in the first byte or two, without a call.
-  if (bytes[start] !== 0 || (bytes[start + 1] ?? 0) !== 0) return false;
-  const end = Math.min(start + BLOCK_SIZE, bytes.length);
-  return Buffer.compare(bytes.subarray(start, end), ZERO_BLOCK.subarray(0, end - start)) === 0;
-}
-
 /**
- * Sends contents to a sink, each padded with zeros to a whole block.
+ * Sends contents to a sink, each padded with zeros to a whole block. Known holes are not read, and
+ * their zeros are not sent.
  * @returns CRC-32 of each piece
  * @throws BuildError
  */
@@ -80,12 +76,12 @@ export function streamPieces(pieces: ContentList, offsets: Float64Array, sink: S
   const files = new FileSequence();
   try {
     for (const [index, path] of pieces.paths.entries()) {
-      window.moveTo(offsets[index]!);
-      const start = pieces.starts[index]!;
       const size = pieces.sizes[index]!;
-      const ends = pieces.ends[index] === 1;
-      sums[index] = files.with(path, (file) => copyPiece(window, file, path, start, size, ends));
-      window.pad();
+      const piece: Piece = {
+        ...{ path, size, start: pieces.starts[index]!, ends: pieces.ends[index] === 1 },
+        runs: pieces.data.get(index),
+      };
+      sums[index] = files.with(path, (file) => copyPiece(window, file, piece, offsets[index]!));
     }
   } finally {
     files.close();
@@ -94,27 +90,70 @@ export function streamPieces(pieces: ContentList, offsets: Float64Array, sink: S
   return sums;
 }
 
-/** Copies one piece; reads one byte more than it should have, which shows a file that grew. */
-function copyPiece(
+/** A stretch of a file that is copied. */
+interface Piece {
+  readonly path: HostPath;
+  /** Where it begins in the file. */
+  readonly start: number;
+  readonly size: number;
+  /** Whether the file should end where it ends. */
+  readonly ends: boolean;
+  /** Where bytes other than zeros may lie in it; undefined for everywhere. */
+  readonly runs: DataRuns | undefined;
+}
+
+/** Copies one piece to an offset of the image. Returns its CRC-32. */
+function copyPiece(window: Window, descriptor: number, piece: Piece, offset: number): number {
+  const { size, ends, runs = Float64Array.of(0, size) } = piece;
+  let sum = 0;
+  let done = 0;
+  for (let i = 0; i < runs.length; i += 2) {
+    const from = runs[i]!;
+    if (from > done) sum = crc32WithZeros(sum, from - done);
+    done = runs[i + 1]!;
+    window.moveTo(offset + from);
+    sum = copyRun(window, descriptor, piece, from, done, sum);
+    window.pad();
+  }
+  if (done === size) return sum;
+  if (ends) checkEnd(descriptor, piece);
+  return crc32WithZeros(sum, size - done);
+}
+
+/**
+ * Copies the bytes of a piece from `from` to before `to`. At the end of a file it reads one byte
+ * more than there should be, which shows a file that grew.
+ * @param crc CRC-32 of the bytes of the piece in front
+ * @returns that with these
+ */
+function copyRun(
   window: Window,
   descriptor: number,
-  path: HostPath,
-  start: number,
-  size: number,
-  end: boolean,
+  { path, start, size, ends }: Piece,
+  from: number,
+  to: number,
+  crc: number,
 ): number {
-  let sum = 0;
-  for (let done = 0; done < size; ) {
+  let sum = crc;
+  for (let done = from; done < to; ) {
     const room = window.room();
-    const wanted = Math.min(size - done, room);
+    const wanted = Math.min(to - done, room);
     const last = done + wanted === size;
-    const probe = last && end ? 1 : 0;
+    const probe = last && ends ? 1 : 0;
     const got = window.read(descriptor, wanted + probe, start + done);
     if (got === 0 || got > wanted) throw changed(path, size);
     sum = crc32(window.take(got), sum);
     done += got;
   }
   return sum;
+}
+
+const lastBytes = new Uint8Array(2);
+
+/** @throws BuildError unless the file of a piece that ends with a hole ends there too */
+function checkEnd(descriptor: number, { path, start, size }: Piece): void {
+  const got = readSync(descriptor, lastBytes, 0, 2, start + size - 1);
+  if (got !== 1) throw changed(path, size);
 }
 
 function changed(path: HostPath, size: number): BuildError {

@@ -13,10 +13,26 @@ export interface DigestOrder {
   readonly start: number;
   /** Byte behind the last. */
   readonly end: number;
+  /** 1 for each piece that is known to be zeros. */
+  readonly zeros: Uint8Array;
+}
+
+/** SHA-256 of a whole piece of zeros. */
+let zeroDigest: Buffer | undefined;
+
+/** SHA-256 of zeros. @param size bytes, at most those of a piece */
+export function digestOfZeros(size: number): Uint8Array {
+  if (size !== DIGEST_PIECE_SIZE) return sha256(new Uint8Array(size));
+  zeroDigest ??= sha256(new Uint8Array(size));
+  return zeroDigest;
+}
+
+function sha256(bytes: Uint8Array): Buffer {
+  return createHash("sha256").update(bytes).digest();
 }
 
 /**
- * SHA-256 of each piece of 2 MiB, 32 bytes a piece.
+ * SHA-256 of each piece of 2 MiB, 32 bytes a piece. Those that are known to be zeros are not read.
  * @throws BuildError when the image can't be read.
  */
 export function digestPieces(order: DigestOrder): Uint8Array {
@@ -29,13 +45,16 @@ export function digestPieces(order: DigestOrder): Uint8Array {
       for (let index = 0; index < count; index++) {
         const start = order.start + index * DIGEST_PIECE_SIZE;
         const size = Math.min(DIGEST_PIECE_SIZE, order.end - start);
+        if (order.zeros[index] === 1) {
+          digests.set(digestOfZeros(size), index * 32);
+          continue;
+        }
         for (let done = 0; done < size; ) {
           const got = readSync(descriptor, buffer, done, size - done, start + done);
           if (got === 0) throw new Error(`${shown(order.image)} is shorter than it was made`);
           done += got;
         }
-        const digest = createHash("sha256").update(buffer.subarray(0, size)).digest();
-        digests.set(digest, index * 32);
+        digests.set(sha256(buffer.subarray(0, size)), index * 32);
       }
     } finally {
       closeSync(descriptor);

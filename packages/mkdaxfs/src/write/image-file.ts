@@ -26,6 +26,7 @@ import {
   type Metadata,
 } from "./metadata.js";
 import { bytesOfPart, partOf, piecesOf } from "./pieces.js";
+import { zeroPieces } from "./zero-pieces.js";
 
 export interface WriteOptions {
   readonly identity: Identity;
@@ -140,9 +141,12 @@ async function fill(
 
 async function digestOf(plan: Plan, image: HostPath, pool: WorkerPool): Promise<Uint8Array> {
   const step = DIGEST_PIECES * DIGEST_PIECE_SIZE;
+  const zeros = zeroPieces(plan);
   const orderOf = (part: number) => {
     const start = plan.dataOffset + part * step;
-    return { image, start, end: Math.min(start + step, plan.totalSize) };
+    const first = part * DIGEST_PIECES;
+    const end = Math.min(start + step, plan.totalSize);
+    return { image, start, end, zeros: zeros.slice(first, first + DIGEST_PIECES) };
   };
   const parts = await pool.runShared({
     task: "digest",

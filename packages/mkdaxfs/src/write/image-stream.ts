@@ -7,6 +7,7 @@ import { BuildError, described, isSystemError } from "../errors.js";
 import { readBuffer } from "../host-file.js";
 import type { Plan } from "../plan/plan.js";
 import { type Sink, streamPieces, WINDOW_BUFFER_SIZE } from "./copy.js";
+import { digestOfZeros } from "./digest.js";
 import type { WriteOptions, WrittenImage } from "./image-file.js";
 import { contentUuid, encodeMetadata, encodeSuperblock, encodeTargets } from "./metadata.js";
 import { bytesOfPart, type Pieces, partOf, piecesOf } from "./pieces.js";
@@ -17,9 +18,11 @@ const ZEROS = new Uint8Array(256 * 1024);
 class Sequence implements Sink {
   private readonly window = readBuffer(WINDOW_BUFFER_SIZE);
 
+  /** @param takeZeros gets the number of zeros between writes */
   constructor(
     private position: number,
     private readonly take: (bytes: Uint8Array) => void,
+    private readonly takeZeros: (count: number) => void,
   ) {}
 
   buffer(): Uint8Array {
@@ -33,11 +36,16 @@ class Sequence implements Sink {
   }
 
   fillTo(offset: number): void {
-    while (this.position < offset) {
-      const length = Math.min(ZEROS.length, offset - this.position);
-      this.take(ZEROS.subarray(0, length));
-      this.position += length;
-    }
+    if (offset <= this.position) return;
+    this.takeZeros(offset - this.position);
+    this.position = offset;
+  }
+}
+
+/** Hands on zeros a portion at a time. */
+function inPortions(count: number, take: (bytes: Uint8Array) => void): void {
+  for (let left = count; left > 0; left -= ZEROS.length) {
+    take(ZEROS.subarray(0, Math.min(ZEROS.length, left)));
   }
 }
 
@@ -55,6 +63,17 @@ class PieceDigests {
       this.filled += length;
       if (this.filled === DIGEST_PIECE_SIZE) this.end();
     }
+  }
+
+  /** The same as `update` with so many zeros, most of which cost nothing. */
+  updateZeros(count: number): void {
+    const head = Math.min(count, (DIGEST_PIECE_SIZE - this.filled) % DIGEST_PIECE_SIZE);
+    inPortions(head, (zeros) => this.update(zeros));
+    let left = count - head;
+    for (; left >= DIGEST_PIECE_SIZE; left -= DIGEST_PIECE_SIZE) {
+      this.digests.push(digestOfZeros(DIGEST_PIECE_SIZE));
+    }
+    inPortions(left, (zeros) => this.update(zeros));
   }
 
   finish(): Uint8Array {
@@ -93,7 +112,11 @@ export async function writeImageStream(
   const targets = encodeTargets(plan);
 
   const digests = digest ? new PieceDigests() : undefined;
-  const hashing = new Sequence(plan.dataOffset, (bytes) => digests?.update(bytes));
+  const hashing = new Sequence(
+    plan.dataOffset,
+    (bytes) => digests?.update(bytes),
+    (count) => digests?.updateZeros(count),
+  );
   hashing.write(targets, plan.dataOffset);
   const sums = await stream(pieces, hashing, turn);
   hashing.fillTo(plan.totalSize);
@@ -101,7 +124,8 @@ export async function writeImageStream(
   const uuid = identity.uuid ?? contentUuid(metadata, targets, sums, identity);
   const dataDigest = digests?.finish();
   const superblock = encodeSuperblock(plan, metadata, uuid, identity, dataDigest);
-  const output = new Sequence(0, (bytes) => writeAll(descriptor, name, bytes));
+  const send = (bytes: Uint8Array) => writeAll(descriptor, name, bytes);
+  const output = new Sequence(0, send, (count) => inPortions(count, send));
   output.write(superblock, 0);
   encodeMetadata(plan, (bytes, offset) => output.write(bytes, offset));
   output.write(targets, plan.dataOffset);
@@ -117,10 +141,13 @@ export async function writeImageStream(
   return { uuid, digest: dataDigest };
 }
 
-/** @param turn runs after each part, with the bytes copied so far */
+/**
+ * Sends all contents; zeros too, part by part, so that a signal is heard between.
+ * @param turn runs after each part, with the bytes copied so far
+ */
 async function stream(
   pieces: Pieces,
-  sink: Sink,
+  sink: Sequence,
   turn: (done: number) => Promise<void>,
 ): Promise<Uint32Array> {
   let done = 0;
@@ -128,6 +155,8 @@ async function stream(
   for (let part = 0; part < pieces.parts.length - 1; part++) {
     const { pieces: list, offsets } = partOf(pieces, part);
     sums.set(streamPieces(list, offsets, sink), pieces.parts[part]!);
+    const last = offsets.length - 1;
+    if (last >= 0) sink.fillTo(offsets[last]! + list.sizes[last]!);
     done += bytesOfPart(pieces, part);
     await turn(done);
   }

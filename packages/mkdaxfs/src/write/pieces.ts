@@ -30,7 +30,7 @@ export function piecesOf(plan: Plan): Pieces {
     }
   }
   const bytes = stretches.sizes.reduce((sum, size) => sum + size, 0);
-  const parts = partsByCost(stretches.length, (index) => stretches.sizes[index]!);
+  const parts = partsByCost(stretches.length, (index) => stretches.bytesRead(index));
   return { stretches, offsets, parts, bytes };
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import type { ByteString } from "@daxfs/format";
 import type { HostPath } from "../../host-path.js";
-import { FileStretch } from "../source.js";
+import { dataRuns } from "../data-runs.js";
+import { FileStretch, HoledStretch } from "../source.js";
 import type { Spool } from "../spool.js";
 import type { TarEntry } from "./entry.js";
 import type { TarInput } from "./input.js";
@@ -59,7 +60,7 @@ export class Contents {
       yield* this.copy(pairs[i + 1]!, (bytes) => spool.append(bytes));
     }
     spool.skip(start + realSize - spool.size);
-    return new FileStretch(spool.directory, spool.name, start);
+    return new HoledStretch(spool.directory, spool.name, start, dataRuns(pairs, realSize));
   }
 
   private *copy(size: number, take: (bytes: Uint8Array) => void): Generator<Wait, void> {

@@ -19,7 +19,7 @@ export class ArchiveFile {
    */
   constructor(
     path: HostPath,
-    private readonly description: string,
+    readonly description: string,
   ) {
     this.descriptor = describing(
       () => `cannot read ${description}`,

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 import { byteStringOf } from "@daxfs/format";
+import { type Entry, type ExtraField, RandomAccessReader, ZipFile } from "yauzl";
+import type { BuildError } from "../../errors.js";
+import { type ArchiveFile, FileWindow } from "./archive-file.js";
 import {
-  type Entry,
-  type ExtraField,
-  fromRandomAccessReader,
-  RandomAccessReader,
-  type ZipFile,
-} from "yauzl";
-import { BuildError } from "../../errors.js";
-import { type ArchiveFile, FileWindow, WINDOW_SIZE } from "./archive-file.js";
+  type DirectoryPlace,
+  ENTRY_SIGNATURE,
+  ENTRY_SIZE,
+  findDirectory,
+  unsound,
+} from "./end-record.js";
 import { EntryError, entryError } from "./entry-error.js";
 import {
   checkLocalHeader,
@@ -18,16 +19,8 @@ import {
   STRONG_ENCRYPTION,
 } from "./headers.js";
 
-/** Header of an entry in the archive's directory without its variable parts, APPNOTE 4.3.12. */
-const ENTRY_SIZE = 46;
-const ENTRY_SIGNATURE = 0x02014b50;
-/** What may follow the last entry: its end record, that of zip64, or a signature. */
-const AFTER_ENTRIES = [0x06054b50, 0x06064b50, 0x05054b50];
-/** The end record without its comment, APPNOTE 4.3.16. */
-const END_SIZE = 22;
-const END_SIGNATURE = Buffer.from("PK\x05\x06", "latin1");
-
-const HINT = "(zip -FF may repair it, or make it again)";
+/** What may follow the last entry: its end record, that of zip64, its locator, or a signature. */
+const AFTER_ENTRIES = [0x06054b50, 0x06064b50, 0x07064b50, 0x05054b50];
 
 /** Where an entry's content begins, and what its own header adds to the archive's directory. */
 export interface LocalEntry {
@@ -63,7 +56,7 @@ class WindowReader extends RandomAccessReader {
 export class ZipArchive {
   private readonly zip: ZipFile;
   private readonly directoryWindow: FileWindow;
-  private readonly directoryStart: number;
+  private readonly place: DirectoryPlace;
   private entry: Entry | undefined;
   private failure: Error | undefined;
 
@@ -73,13 +66,18 @@ export class ZipArchive {
    * @throws BuildError when it is no zip archive.
    */
   constructor(
-    private readonly file: ArchiveFile,
+    file: ArchiveFile,
     private readonly description: string,
     private readonly window: FileWindow,
   ) {
     this.directoryWindow = new FileWindow(file);
-    this.zip = this.open();
-    this.directoryStart = this.cursor;
+    this.place = findDirectory(this.directoryWindow, file.size, description);
+    const reader = new WindowReader(this.directoryWindow);
+    // The end of the directory is found here. Sizes are compared where encrypted entries have been
+    // refused by name.
+    const { start } = this.place;
+    const many = Number.MAX_SAFE_INTEGER;
+    this.zip = new ZipFile(reader, start, file.size, many, "", false, true, false, false);
     this.zip.on("entry", (entry: Entry) => {
       this.entry = entry;
     });
@@ -88,42 +86,9 @@ export class ZipArchive {
     });
   }
 
-  private open(): ZipFile {
-    const size = this.findEnd();
-    let opened: ZipFile | undefined;
-    let failure: Error | null = null;
-    const options = { lazyEntries: true, autoClose: false, decodeStrings: false };
-    fromRandomAccessReader(
-      new WindowReader(this.directoryWindow),
-      size,
-      // Sizes are compared where encrypted entries have been refused by name.
-      { ...options, validateEntrySizes: false },
-      (error, zip) => {
-        failure = error;
-        opened = zip;
-      },
-    );
-    if (opened === undefined) throw this.damaged(String(failure));
-    return opened;
-  }
-
-  /**
-   * Where the archive ends: with its end record and comment. Zeros may follow, with which bsdtar
-   * fills the last block that it writes to a pipe, and which yauzl does not take.
-   */
-  private findEnd(): number {
-    const length = Math.min(this.file.size, WINDOW_SIZE);
-    const tail = this.directoryWindow.bytes(this.file.size - length, length)!;
-    const start = tail.lastIndexOf(END_SIGNATURE);
-    if (start < 0 || start + END_SIZE > length) {
-      throw this.damaged("it has no end record, so it was cut short, or is something else");
-    }
-    const end = start + END_SIZE + tail.readUInt16LE(start + 20);
-    if (end > length) throw this.damaged("its comment was cut short");
-    if (tail.subarray(end).some((byte) => byte !== 0)) {
-      throw this.damaged("bytes follow its end record, or its comment holds another one");
-    }
-    return this.file.size - length + end;
+  /** Bytes behind the archive that are no part of it; 0 where they are zeros. */
+  get trailing(): number {
+    return this.place.hasJunk ? this.place.behind : 0;
   }
 
   /** Where the next entry is read; the types have it wrong. */
@@ -137,11 +102,14 @@ export class ZipArchive {
    * @throws BuildError
    */
   next(): Entry | undefined {
-    if (this.zip.entriesRead === this.zip.entryCount) {
-      this.checkEnd();
+    const start = this.cursor;
+    const signature = this.directoryWindow.bytes(start, 4)?.readUInt32LE(0);
+    const { count, countIsShort, end } = this.place;
+    const counted = this.zip.entriesRead === count;
+    if (signature !== ENTRY_SIGNATURE || start >= end || (counted && !countIsShort)) {
+      this.checkEnd(signature);
       return undefined;
     }
-    const start = this.cursor;
     this.entry = undefined;
     this.zip.readEntry();
     if (this.failure !== undefined) throw this.refused(start, this.failure);
@@ -151,12 +119,12 @@ export class ZipArchive {
   }
 
   /** Entries that are not counted would be lost in silence. */
-  private checkEnd(): void {
-    const signature = this.directoryWindow.bytes(this.cursor, 4)?.readUInt32LE(0);
-    if (signature !== undefined && AFTER_ENTRIES.includes(signature)) return;
-    throw this.damaged(
-      `its directory does not end after the ${this.zip.entryCount} entries that it says it has`,
-    );
+  private checkEnd(signature: number | undefined): void {
+    const { count, countIsShort } = this.place;
+    const read = this.zip.entriesRead;
+    const counted = read === count || (countIsShort && read % 0x10000 === count);
+    if (counted && signature !== undefined && AFTER_ENTRIES.includes(signature)) return;
+    throw this.damaged(`its directory does not end after the ${count} entries that it says it has`);
   }
 
   /**
@@ -164,7 +132,7 @@ export class ZipArchive {
    * @throws EntryError when its own header is not there, differs, or the content can't be inside.
    */
   locate(entry: Entry): LocalEntry {
-    const offset = entry.relativeOffsetOfLocalHeader;
+    const offset = this.place.base + entry.relativeOffsetOfLocalHeader;
     const fixed = this.window.bytes(offset, LOCAL_HEADER_SIZE);
     const length = fixed === undefined ? 0 : localHeaderLength(fixed);
     const header = this.window.bytes(offset, length);
@@ -173,7 +141,7 @@ export class ZipArchive {
     }
     const extraFields = checkLocalHeader(entry, header);
     const start = offset + length;
-    if (entry.compressedSize > this.directoryStart - start) {
+    if (entry.compressedSize > this.place.start - start) {
       throw new EntryError("has more bytes than there are in front of the archive's directory");
     }
     return { start, extraFields };
@@ -186,12 +154,13 @@ export class ZipArchive {
     const strong = (header.readUInt16LE(8) & STRONG_ENCRYPTION) !== 0;
     const name = this.directoryWindow.bytes(start + ENTRY_SIZE, header.readUInt16LE(28));
     if (name === undefined) return this.damaged(message);
-    const error = new EntryError(strong ? ENCRYPTED_TEXT : `is damaged: ${message} ${HINT}`);
+    const error = new EntryError(
+      strong ? ENCRYPTED_TEXT : `is damaged: ${message} (zip -FF may repair it, or make it again)`,
+    );
     return entryError(this.description, byteStringOf(name), error);
   }
 
   private damaged(what: string): BuildError {
-    const text = what.replace(/\.$/, "");
-    return new BuildError(`${this.description}: not a sound zip archive: ${text} ${HINT}`);
+    return unsound(this.description, what);
   }
 }

@@ -2,7 +2,7 @@
 import { type ByteString, FILE_TYPE } from "@daxfs/format";
 import type { Entry, ExtraField } from "yauzl";
 import { EntryError } from "./entry-error.js";
-import { extraField, isUnixMade } from "./headers.js";
+import { isUnixMade } from "./headers.js";
 import { isDirectoryName } from "./names.js";
 
 const DOS_READ_ONLY = 1 << 0;
@@ -51,6 +51,10 @@ const UNIX_OWNERS = 0x7875;
 const UNIX_OWNERS_16 = 0x7855;
 /** Info-ZIP's "UX": access and modification time; in local headers, user and group of 16 bits. */
 const UNIX_TIMES_AND_OWNERS_16 = 0x5855;
+/** PKWARE's for Unix, which has the layout of "UX" in both headers: APPNOTE 4.5.7. */
+const PKWARE_UNIX = 0x000d;
+/** Both, the one that unzip prefers first. */
+const TIMES_AND_OWNERS_16 = [UNIX_TIMES_AND_OWNERS_16, PKWARE_UNIX];
 
 export interface Owners {
   readonly uid: number;
@@ -58,13 +62,13 @@ export interface Owners {
 }
 
 /**
- * User and group from Info-ZIP's extra fields, root where there are none.
+ * User and group from the extra fields of Info-ZIP, or else of PKWARE; root where there are none.
  * @param fields extra fields of the archive's directory, then of the local header
  * @throws EntryError when they don't fit 32 bits.
  */
 export function ownersOf(fields: readonly ExtraField[]): Owners {
-  const owners = extraField(fields, UNIX_OWNERS);
-  if (owners?.[0] === 1) {
+  const owners = fields.find(({ id, data }) => id === UNIX_OWNERS && data[0] === 1)?.data;
+  if (owners !== undefined) {
     const uidEnd = 2 + (owners[1] ?? 0);
     const gidEnd = uidEnd + 1 + (owners[uidEnd] ?? 0);
     if (gidEnd > owners.length) throw new EntryError("has a damaged extra field for its owner");
@@ -74,7 +78,8 @@ export function ownersOf(fields: readonly ExtraField[]): Owners {
     };
   }
   const old =
-    lastOf(fields, UNIX_OWNERS_16, 4) ?? lastOf(fields, UNIX_TIMES_AND_OWNERS_16, 12)?.subarray(8);
+    lastOf(fields, UNIX_OWNERS_16, 4) ??
+    TIMES_AND_OWNERS_16.map((id) => lastOf(fields, id, 12)?.subarray(8)).find(Boolean);
   if (old === undefined) return { uid: 0, gid: 0 };
   return { uid: old.readUInt16LE(0), gid: old.readUInt16LE(2) };
 }
@@ -107,22 +112,31 @@ const SECOND_NS = 1_000_000_000n;
  * @param fields extra fields of the archive's directory, then of the local header
  */
 export function mtimeOf(entry: Entry, fields: readonly ExtraField[]): bigint {
-  const ntfs = extraField(fields, NTFS_TIMES);
-  if (ntfs !== undefined && ntfs.length >= 16 && ntfs.readUInt16LE(4) === NTFS_TIMES_TAG) {
-    const time = ntfs.readBigUInt64LE(8);
+  for (const { id, data } of fields) {
+    const time = id === NTFS_TIMES ? ntfsTime(data) : 0n;
     // Programs write zeros where they know no time.
     if (time !== 0n) return (time - NTFS_EPOCH) * 100n;
   }
   const dosSeconds = dosTime(entry);
-  const extended = fields.find(({ id, data }) => id === EXTENDED_TIMES && data.length >= 5)?.data;
-  if (extended !== undefined && (extended.readUInt8(0) & HAS_MTIME) !== 0) {
-    return unixTime(extended.readInt32LE(1), dosSeconds);
-  }
-  const old = fields.find(
-    ({ id, data }) => id === UNIX_TIMES_AND_OWNERS_16 && data.length >= 8,
+  const extended = fields.find(
+    ({ id, data }) => id === EXTENDED_TIMES && data.length >= 5 && (data[0]! & HAS_MTIME) !== 0,
   )?.data;
-  if (old !== undefined) return unixTime(old.readInt32LE(4), dosSeconds);
+  if (extended !== undefined) return unixTime(extended.readInt32LE(1), dosSeconds);
+  for (const wanted of TIMES_AND_OWNERS_16) {
+    const old = fields.find(({ id, data }) => id === wanted && data.length >= 8)?.data;
+    if (old !== undefined) return unixTime(old.readInt32LE(4), dosSeconds);
+  }
   return BigInt(dosSeconds) * SECOND_NS;
+}
+
+/** The modification time in a field for NTFS, whichever of its tags has it; 0 where none has. */
+function ntfsTime(field: Buffer): bigint {
+  for (let at = 4; at + 4 <= field.length; at += 4 + field.readUInt16LE(at + 2)) {
+    if (field.readUInt16LE(at) === NTFS_TIMES_TAG && at + 12 <= field.length) {
+      return field.readBigUInt64LE(at + 4);
+    }
+  }
+  return 0n;
 }
 
 /** Seconds since 1970 of 32 bits, which are signed; past 2038 the other time tells, as for unzip. */

@@ -2,14 +2,17 @@
 import { pipeline, Readable } from "node:stream";
 import { setImmediate as eventTurn } from "node:timers/promises";
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
+import { printable } from "@daxfs/format";
 import type { Entry } from "yauzl";
 import { isSystemError } from "../../errors.js";
 import type { SourceContext } from "../context.js";
+import { decompress } from "../decompress.js";
 import { FileStretch } from "../source.js";
 import type { Spool } from "../spool.js";
 import { type ArchiveFile, type FileWindow, WINDOW_SIZE } from "./archive-file.js";
 import { EntryError } from "./entry-error.js";
-import { DEFLATED } from "./headers.js";
+import { DEFLATED, HAS_END_MARKER, LZMA, STORED, STREAM_METHODS } from "./headers.js";
+import { entryName } from "./names.js";
 
 /** Bytes that are read at once of a large content. */
 const CHUNK_SIZE = 512 * 1024;
@@ -32,6 +35,7 @@ export class ContentReader {
 
   /** Whether {@link whole} and {@link place} take an entry. */
   static isSmall(entry: Entry): boolean {
+    if (entry.compressionMethod !== STORED && entry.compressionMethod !== DEFLATED) return false;
     return entry.compressedSize <= WINDOW_SIZE && entry.uncompressedSize <= WINDOW_SIZE;
   }
 
@@ -61,22 +65,55 @@ export class ContentReader {
     return content;
   }
 
-  /** The same for a content of any size. @throws EntryError */
+  /** The same for a content of any size and method. @throws EntryError or BuildError */
   async placeLarge(entry: Entry, start: number): Promise<FileStretch | null> {
     const content = this.stretch(entry, start);
-    const stored = this.chunks(start, entry.compressedSize);
-    const deflated = entry.compressionMethod === DEFLATED;
+    const isStored = entry.compressionMethod === STORED;
+    await this.readLarge(entry, start, (chunk) => {
+      if (!isStored) this.openSpool().append(chunk);
+    });
+    return content;
+  }
+
+  /** A content of any method that is small when it is unpacked. @throws EntryError or BuildError */
+  async wholeLarge(entry: Entry, start: number): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    await this.readLarge(entry, start, (chunk) => chunks.push(chunk));
+    return Buffer.concat(chunks);
+  }
+
+  private async readLarge(
+    entry: Entry,
+    start: number,
+    take: (chunk: Uint8Array) => void,
+  ): Promise<void> {
     let size = 0;
     let sum = 0;
-    for await (const chunk of deflated ? inflatedChunks(entry, stored) : stored) {
+    for await (const chunk of await this.unpacked(entry, start)) {
       this.context.signal.throwIfAborted();
+      if (chunk.length === 0) continue;
       if (chunk.length > entry.uncompressedSize - size) throw tooLong(entry);
       sum = crc32(chunk, sum);
       size += chunk.length;
-      if (deflated) this.openSpool().append(chunk);
+      take(chunk);
     }
     check(entry, size, sum);
-    return content;
+  }
+
+  private async unpacked(entry: Entry, start: number): Promise<AsyncIterable<Uint8Array>> {
+    const stored = this.chunks(start, entry.compressedSize);
+    const method = entry.compressionMethod;
+    if (method === STORED) return stored;
+    if (method === DEFLATED) return inflatedChunks(entry, stored);
+    const what = `${this.file.description}: entry '${printable(entryName(entry))}'`;
+    if (method === LZMA) {
+      // Loaded when there is one: few archives have any.
+      const { unlzma } = await import("../decompress/lzma.js");
+      const hasEndMarker = (entry.generalPurposeBitFlag & HAS_END_MARKER) !== 0;
+      return unlzma(stored, { size: entry.uncompressedSize, hasEndMarker }, what);
+    }
+    const { limits, warn } = this.context;
+    return decompress(stored, STREAM_METHODS.get(method)!, what, limits, warn);
   }
 
   /** Lets others read what was placed. @throws BuildError */
@@ -87,7 +124,7 @@ export class ContentReader {
   /** Where a content will lie: in the archive, or behind what has been unpacked so far. */
   private stretch(entry: Entry, start: number): FileStretch | null {
     if (entry.uncompressedSize === 0) return null;
-    if (entry.compressionMethod !== DEFLATED) {
+    if (entry.compressionMethod === STORED) {
       return new FileStretch(this.file.directory, this.file.name, start);
     }
     const spool = this.openSpool();

@@ -27,28 +27,32 @@ export const STRONG_ENCRYPTION = 1 << 6;
 export const ENCRYPTED_TEXT = "is encrypted (make the archive without a password)";
 export const STORED = 0;
 export const DEFLATED = 8;
-/** Names of other methods that are met, APPNOTE 4.4.5. */
+export const LZMA = 14;
+/** Of LZMA: whether a marker ends the content. */
+export const HAS_END_MARKER = 1 << 1;
+/** Methods whose data is a stream as programs of their own write it; 20 is an old number of zstd. */
+export const STREAM_METHODS: ReadonlyMap<number, "bzip2" | "zstd" | "xz"> = new Map([
+  [12, "bzip2"],
+  [20, "zstd"],
+  [93, "zstd"],
+  [95, "xz"],
+]);
+/** Names of methods that can't be unpacked, APPNOTE 4.4.5. */
 const METHODS: Readonly<Record<number, string>> = {
-  1: "shrink",
-  6: "implode",
-  9: "deflate64",
-  12: "bzip2",
-  14: "LZMA",
-  93: "zstd",
-  95: "xz",
-  98: "PPMd",
-  99: "AES encryption",
+  ...{ 1: "shrink", 2: "reduce", 3: "reduce", 4: "reduce", 5: "reduce", 6: "implode" },
+  ...{ 9: "deflate64", 10: "PKWARE DCL implode", 16: "IBM z/OS CMPSC", 18: "IBM TERSE" },
+  ...{ 19: "IBM LZ77", 94: "MP3", 96: "JPEG", 97: "WavPack", 98: "PPMd", 99: "AES encryption" },
 };
 
 /**
  * Refuses what can't be unpacked.
- * @throws EntryError for encryption, and for methods other than "stored" and "deflated".
+ * @throws EntryError for encryption, and for methods that there is no decoder for.
  */
 export function checkMethod(entry: Entry): void {
   // Of method 99 the flag is set too.
   if ((entry.generalPurposeBitFlag & ENCRYPTED) !== 0) throw new EntryError(ENCRYPTED_TEXT);
   const method = entry.compressionMethod;
-  if (method !== STORED && method !== DEFLATED) {
+  if (![STORED, DEFLATED, LZMA].includes(method) && !STREAM_METHODS.has(method)) {
     const name = METHODS[method] ?? "unknown";
     throw new EntryError(
       `is compressed with method ${method}, ${name} (zip it with deflate, which all programs know)`,
