@@ -155,7 +155,7 @@ async function rootCommand(kernel: Kernel, root: string, directory: string): Pro
     ...["--dev", "/dev"],
     ...["--tmpfs", "/tmp"],
   ];
-  const path = ["--setenv", "PATH", "/usr/sbin:/usr/bin"];
+  const path = ["--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin"];
   const headers = `/${relative(root, kernel.headersDirectory)}`;
   return [
     bubblewrap,
