@@ -12,6 +12,7 @@
 
 #include "compat.h"
 #include "daxfs.h"
+#include "fault_lock.h"
 
 static struct kmem_cache *daxfs_inode_cache;
 
@@ -197,6 +198,7 @@ static int __init daxfs_init(void)
 	/* A page of a file is a page of memory. */
 	BUILD_BUG_ON(PAGE_SIZE != DAXFS_BLOCK_SIZE);
 
+	daxfs_fault_locks_init();
 	daxfs_inode_cache = kmem_cache_create("daxfs_inode_cache",
 					      sizeof(struct daxfs_inode_info), 0,
 					      SLAB_RECLAIM_ACCOUNT | SLAB_ACCOUNT,
