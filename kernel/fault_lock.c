@@ -2,64 +2,63 @@
 /*
  * What orders small and huge faults.
  *
- * A pmd entry is empty, points to a page table, or maps 2 MiB at once. Whoever
- * inserts small entries must find one of the first two. The functions that insert
- * for a driver (vmf_insert_mixed(), vmf_insert_page(), vm_insert_pages(),
- * apply_to_page_range()) don't look, or look too early: before 6.5 they take a huge
- * entry that another thread made meanwhile for a page table, and write page table
- * entries into the image; since then they fail with -ENOMEM, which would be EFAULT
- * for a system call. This is what may change a pmd entry of a mapping while one
- * of its faults runs, and what orders it:
+ * A pmd entry is empty, points to a page table, or maps 2 MiB at once. A small fault
+ * may insert its entries only in the first two cases. The functions that insert for
+ * a driver (vmf_insert_mixed(), vmf_insert_page(), vm_insert_pages(),
+ * apply_to_page_range()) don't check this, or check it too early. If another thread
+ * makes the entry huge in between, kernels before 6.5 take the huge page for a page
+ * table and write entries into the image. Later kernels fail with -ENOMEM, which a
+ * system call that reads the mapping reports as EFAULT.
  *
- * empty -> table: faults, and the kernel's finish_fault() for private copies.
- *	pmd_lock(), inside the kernel. Harmless to both kinds of fault: a huge one
- *	that finds a table inserts nothing, and the access comes back as a small one.
+ * While a fault of a mapping runs, its pmd entry can change in these ways:
  *
- * empty -> huge: daxfs_huge_fault(), and nothing else. khugepaged and
- *	MADV_COLLAPSE collapse what is in the page cache, where nothing of a file
- *	is; the huge zero page is for anonymous memory. The write lock here.
+ * empty -> table: small faults, and finish_fault() for private copies, under
+ *	pmd_lock(). Harmless to both kinds of fault: a huge one that finds a table
+ *	inserts nothing, and the access faults again as a small one.
  *
- * huge -> empty: zaps of MADV_DONTNEED and the like, splits for a private write,
- *	truncation (which there is none of). pmd_lock(), inside the kernel, with no
- *	lock that a fault would wait for. Harmless: empty is what a small fault
- *	wants, and a huge one that finds an entry leaves it.
+ * empty -> huge: only daxfs_huge_fault(), under the write lock of this file.
+ *	khugepaged and MADV_COLLAPSE collapse what is in the page cache, where
+ *	nothing of these files is; the huge zero page is for anonymous memory.
  *
- * table -> empty: before 6.14 only where no fault can run, see below. Since then
+ * huge -> empty: zaps (MADV_DONTNEED and others) and the split for a private
+ *	write, under pmd_lock(). Files are never truncated. Harmless: a small fault
+ *	may insert into an empty entry, and a huge one never replaces an entry.
+ *
+ * table -> empty: before 6.14 only where no fault can run, see below. Since 6.14
  *	(CONFIG_PT_RECLAIM) MADV_DONTNEED frees a page table that it has emptied,
- *	under pmd_lock() and the lock of the table. Functions that insert notice,
- *	and fail: daxfs_insert() in mmap.c tells this from a lack of memory.
+ *	under pmd_lock() and the lock of the table. The functions that insert
+ *	notice this and fail; daxfs_insert() in mmap.c tells it from a real lack of
+ *	memory.
  *
- * So a small fault looks at the pmd entry and inserts, what it maps around itself
- * included, with the read lock, and a huge one inserts with the write lock. Small
- * faults don't wait for each other.
+ * So a small fault checks the pmd entry and inserts its entries, including those
+ * around the faulting page, under the read lock. A huge fault inserts under the write
+ * lock. Small faults don't exclude each other.
  *
- * What is not ordered here, because it is outside:
+ * The following needs no order from here:
  *
  * - mmap(), munmap(), mremap(), mprotect(), fork(), exec() and exit hold mmap_lock
- *   for writing, and since 6.4 mark the mapping as written (vma_start_write()). A
- *   fault holds mmap_lock for reading or, since 6.7, the lock of its mapping, so
- *   that its bounds, and the page tables above the pmd entry, stay. munmap() gives
- *   mmap_lock back for reading before it frees page tables, but the mapping is in
- *   no tree then, and a table that is shared with a neighbour is not freed.
- * - Mappings that share a pmd entry: a huge entry wants a mapping that covers all
- *   of its 2 MiB, so that a small fault of one that doesn't never meets one. Faults
- *   of other processes have pmd entries of their own.
- * - The end of a mount: put_super() gives the memory back when no file is open,
- *   and a mapping keeps its file open. There is no mapping left, and nothing calls
- *   unmap_mapping_range().
- * - Private copies: the fault hands a page to the kernel, which copies it, and
- *   finish_fault() looks at the pmd entry for itself, on every kernel.
- * - 6.1 looks at a pmd entry twice before it calls the small fault, with
- *   pmd_devmap_trans_unstable(). If another thread empties a huge entry and makes
- *   it again between the two, it says "bad pmd" and empties it. That is in the
- *   kernel, for all that map devices in huge pages.
+ *   for writing and, since 6.4, write-lock the mapping (vma_start_write()). A fault
+ *   holds mmap_lock for reading or, since 6.7, the read lock of its mapping. So the
+ *   bounds of the mapping and the page tables above the pmd entry stay. munmap()
+ *   downgrades mmap_lock before it frees page tables, but has detached the mapping
+ *   by then, and keeps a table that is shared with a neighbour.
+ * - Several mappings under one pmd entry: a huge entry requires one mapping that
+ *   covers all of its 2 MiB, so there is none here. Faults of other processes have
+ *   pmd entries of their own.
+ * - Unmount: a mapping holds its file open, and put_super() runs after the last file
+ *   was closed. No mapping is left then; nothing calls unmap_mapping_range().
+ * - Private copies: the fault returns a page, the kernel copies it, and
+ *   finish_fault() checks the pmd entry itself on every kernel.
+ * - 6.1 reads the pmd entry twice in pmd_devmap_trans_unstable(), before it calls
+ *   daxfs_fault(). If a huge entry is zapped and made again between the two reads,
+ *   it logs "bad pmd" and clears the entry. This is the kernel's own race, which
+ *   every filesystem with huge DAX mappings has there.
  *
- * A lock is for the address of the pmd entry, by its hash: unrelated ones may
- * share it, which costs time and no more. It is held over the allocation of a page
- * table. Reclaim takes none of these locks, as it neither faults nor waits for
- * mmap_lock; nothing is copied to or from user space under it, and no second one is
- * taken. Inside are pmd_lock() and page table locks, outside mmap_lock or the
- * lock of the mapping.
+ * The lock is chosen by a hash of the address of the pmd entry; that unrelated
+ * entries may share one costs time only. It is held while a page table is allocated.
+ * Reclaim neither faults nor waits for mmap_lock, so it never needs this lock. No user
+ * memory is accessed under it, and no second one is taken. It nests inside mmap_lock
+ * or the lock of the mapping, and outside pmd_lock() and the page table locks.
  */
 #include <linux/cache.h>
 #include <linux/hash.h>
@@ -80,7 +79,7 @@ static struct rw_semaphore *daxfs_fault_lock_of(const struct vm_fault *vmf)
 }
 
 /**
- * daxfs_fault_locks_init() - once, before the first mount
+ * daxfs_fault_locks_init() - initialize the locks; once, before the first mount
  */
 void daxfs_fault_locks_init(void)
 {
@@ -91,11 +90,11 @@ void daxfs_fault_locks_init(void)
 }
 
 /**
- * daxfs_fault_lock_small() - keep huge entries out while small ones are made
+ * daxfs_fault_lock_small() - keep huge entries out while small ones are inserted
  * @vmf: the fault
  *
- * Return: what to unlock, or NULL where another fault has mapped the 2 MiB
- * meanwhile: there is nothing to do, and the access is to be tried again.
+ * Return: the lock, or NULL if another fault has made the entry huge meanwhile. Then
+ * nothing is left to do, and the access must be retried.
  */
 struct rw_semaphore *daxfs_fault_lock_small(struct vm_fault *vmf)
 {
@@ -112,7 +111,7 @@ struct rw_semaphore *daxfs_fault_lock_small(struct vm_fault *vmf)
 
 /**
  * daxfs_fault_unlock_small() - the counterpart
- * @lock: what daxfs_fault_lock_small() has returned
+ * @lock: what daxfs_fault_lock_small() returned
  */
 void daxfs_fault_unlock_small(struct rw_semaphore *lock)
 {
@@ -120,10 +119,10 @@ void daxfs_fault_unlock_small(struct rw_semaphore *lock)
 }
 
 /**
- * daxfs_fault_lock_huge() - keep small faults out while a huge entry is made
+ * daxfs_fault_lock_huge() - keep small faults out while a huge entry is inserted
  * @vmf: the fault
  *
- * Return: what to unlock.
+ * Return: the lock.
  */
 struct rw_semaphore *daxfs_fault_lock_huge(struct vm_fault *vmf)
 {
@@ -135,7 +134,7 @@ struct rw_semaphore *daxfs_fault_lock_huge(struct vm_fault *vmf)
 
 /**
  * daxfs_fault_unlock_huge() - the counterpart
- * @lock: what daxfs_fault_lock_huge() has returned
+ * @lock: what daxfs_fault_lock_huge() returned
  */
 void daxfs_fault_unlock_huge(struct rw_semaphore *lock)
 {

@@ -66,10 +66,9 @@ static vm_fault_t daxfs_fault_copy(struct vm_fault *vmf, const void *content)
 }
 
 /*
- * Whether there is memory for a page table. Where MADV_DONTNEED frees page tables
- * it may free the one that a fault has found or made, before the fault locks it.
- * That looks like a lack of memory, and must not be an error: the access is to be
- * tried again.
+ * With CONFIG_PT_RECLAIM, MADV_DONTNEED may free the page table that a fault has just
+ * found or allocated, before the fault locks it. The kernel reports that as a lack
+ * of memory; if there is memory, the access must be retried instead.
  */
 static bool daxfs_lost_page_table(void)
 {
@@ -215,10 +214,10 @@ static bool daxfs_can_map_huge(const struct daxfs_backing *backing,
 }
 
 /*
- * Finds the page frame that a huge entry around a fault would begin with. The
- * answer is the same for all faults in these 2 MiB for as long as one runs: it
- * depends on the bounds of the mapping, which don't change meanwhile, and on what
- * never changes. Return: whether there can be such an entry.
+ * Finds the first page frame of a huge entry around a fault. All faults in these
+ * 2 MiB that run at the same time get the same answer: it depends on the bounds of
+ * the mapping, which don't change meanwhile, and on what never changes. Return:
+ * whether there can be such an entry.
  */
 static bool daxfs_find_huge(const struct vm_fault *vmf, unsigned long *pfn)
 {
@@ -237,7 +236,7 @@ static bool daxfs_find_huge(const struct vm_fault *vmf, unsigned long *pfn)
 	return daxfs_can_map_huge(backing, *pfn);
 }
 
-/* Where no huge entry can be, there is nothing to order, and no lock. */
+/* Where no huge entry is possible, there is nothing to order, so no lock. */
 static vm_fault_t daxfs_map_small(struct vm_fault *vmf,
 				  const struct daxfs_backing *backing,
 				  unsigned long pfn)
@@ -318,19 +317,26 @@ static int daxfs_vma_access(struct vm_area_struct *vma, unsigned long address,
 	return count;
 }
 
-/*
- * There is nothing to do. But without it mremap() of 6.1 grows a mapping in
- * place by merging it with one that it makes behind it, and VM_MIXEDMAP never
- * merges.
- */
+/* It does nothing; that it exists is what matters, see compat.h. */
 static void daxfs_vma_close(struct vm_area_struct *vma)
 {
 }
 
+/*
+ * The same. daxfs_fault() maps the pages around the faulting one: it may allocate
+ * page tables, which is not allowed here.
+ */
+static vm_fault_t daxfs_map_pages(struct vm_fault *vmf, pgoff_t first,
+				  pgoff_t last)
+{
+	return 0;
+}
+
 static const struct vm_operations_struct daxfs_vm_operations = {
-	.close = daxfs_vma_close,
+	.close = DAXFS_MREMAP_WANTS_CLOSE ? daxfs_vma_close : NULL,
 	.fault = daxfs_fault,
 	.huge_fault = daxfs_huge_fault,
+	.map_pages = DAXFS_FAULT_WANTS_MAP_PAGES ? daxfs_map_pages : NULL,
 	.access = daxfs_vma_access,
 };
 

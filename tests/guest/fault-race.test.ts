@@ -22,17 +22,7 @@ if (reason !== undefined) console.warn(`tests/guest/fault-race is left out: ${re
 
 /** By how a mount is asked for struct pages. Without them nothing can be pinned. */
 const MODES: Readonly<Record<string, readonly string[]>> = {
-  default: [
-    "shared",
-    "private",
-    "zaps",
-    "pins",
-    "pageout",
-    "mremap",
-    "fork",
-    "writes",
-    "mprotect",
-  ],
+  default: ["shared", "private", "zaps", "pins", "pageout", "mremap", "fork", "writes", "mprotect"],
   nopages: ["shared", "mremap", "writes"],
   pages: ["shared", "pins", "writes"],
 };
