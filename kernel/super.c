@@ -8,6 +8,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/statfs.h>
+#include <linux/string.h>
 #include <linux/uuid.h>
 
 #include "compat.h"
@@ -156,7 +157,10 @@ int daxfs_fill_super(struct super_block *sb,
 	sb->s_op = &daxfs_super_operations;
 	sb->s_export_op = &daxfs_export_operations;
 	sb->s_xattr = daxfs_xattr_handlers;
-	super_set_uuid(sb, info->image.uuid, sizeof(info->image.uuid));
+	/* Who writes to the memory does not tell the kernel. */
+	sb->s_iflags |= SB_I_IMA_UNVERIFIABLE_SIGNATURE;
+	if (memchr_inv(info->image.uuid, 0, sizeof(info->image.uuid)))
+		super_set_uuid(sb, info->image.uuid, sizeof(info->image.uuid));
 
 	root = daxfs_iget(sb, info->image.root_ino);
 	if (IS_ERR(root))
