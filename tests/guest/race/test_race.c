@@ -25,8 +25,8 @@ static atomic_t forced_count, delayed_count;
 #define TEST_RACE_WAIT_US 10000
 #define TEST_RACE_STEP_US 20
 
-/* Small faults that wait now, and huge ones that have come to their end. */
-static atomic_t waiting_count, huge_count;
+/* Small faults that wait now; huge ones that have begun and that have ended. */
+static atomic_t waiting_count, begun_count, ended_count;
 
 static int get_count(char *buffer, const struct kernel_param *param)
 {
@@ -81,14 +81,18 @@ static void forced_small(struct kprobe *probe, struct pt_regs *regs,
 {
 }
 
-/* Until a huge fault has come to its end. */
+/*
+ * Until a huge fault has ended, or has only begun: then the thread has emptied the
+ * range, and the page table may be gone.
+ */
 static void wait_for_huge(void)
 {
-	const int before = atomic_read(&huge_count);
+	const atomic_t *count = test_random(2) ? &ended_count : &begun_count;
+	const int before = atomic_read(count);
 	u32 left = TEST_RACE_WAIT_US;
 
 	atomic_inc(&waiting_count);
-	for (; left > 0 && atomic_read(&huge_count) == before; left -= TEST_RACE_STEP_US)
+	for (; left > 0 && atomic_read(count) == before; left -= TEST_RACE_STEP_US)
 		udelay(TEST_RACE_STEP_US);
 	atomic_dec(&waiting_count);
 }
@@ -114,14 +118,16 @@ static int wait_for_small(struct kretprobe_instance *instance,
 
 	if (!is_racer("race-huge") || irqs_disabled())
 		return 0;
+	atomic_inc(&begun_count);
 	for (; left > 0 && atomic_read(&waiting_count) == 0; left -= TEST_RACE_STEP_US)
 		udelay(TEST_RACE_STEP_US);
+	udelay(test_random(TEST_RACE_DELAY_US));
 	return 0;
 }
 
 static int count_huge(struct kretprobe_instance *instance, struct pt_regs *regs)
 {
-	atomic_inc(&huge_count);
+	atomic_inc(&ended_count);
 	return 0;
 }
 
