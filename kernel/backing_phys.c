@@ -3,6 +3,7 @@
  * Memory named by a physical address: reserved RAM, CXL, PMEM, a PCI BAR.
  */
 #include <linux/fs_context.h>
+#include <linux/kernel.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
@@ -102,6 +103,32 @@ static u64 daxfs_phys_round_up(phys_addr_t phys, u64 size)
 	return rounded;
 }
 
+/*
+ * With struct pages the memory of a PCI device can be given to other devices for
+ * DMA, which may not reach it, and without the checks that P2PDMA makes: only where
+ * it is asked for. What no resource names belongs to no device.
+ */
+static bool daxfs_phys_is_memory(phys_addr_t phys, u64 size)
+{
+	static const unsigned long kinds[] = {
+		IORES_DESC_RESERVED,
+		IORES_DESC_SOFT_RESERVED,
+		IORES_DESC_PERSISTENT_MEMORY,
+		IORES_DESC_PERSISTENT_MEMORY_LEGACY,
+		IORES_DESC_CXL,
+	};
+	size_t i;
+
+	if (region_intersects(phys, size, IORESOURCE_MEM, IORES_DESC_NONE) ==
+	    REGION_DISJOINT)
+		return true;
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (region_intersects(phys, size, IORESOURCE_MEM, kinds[i]) ==
+		    REGION_INTERSECTS)
+			return true;
+	return false;
+}
+
 /* Struct pages where they are wanted and possible; an error where they must be. */
 static int daxfs_phys_map_pages(struct daxfs_backing *backing,
 				enum daxfs_pages pages, struct fs_context *fc)
@@ -114,6 +141,10 @@ static int daxfs_phys_map_pages(struct daxfs_backing *backing,
 	if (!IS_ALIGNED(backing->phys, SZ_2M) ||
 	    !IS_ALIGNED(backing->size, SZ_2M))
 		return must ? invalfc(fc, "pages needs phys= and size= in multiples of 2 MiB") : 0;
+	if (!must && !daxfs_phys_is_memory(backing->phys, backing->size)) {
+		infofc(fc, "no struct pages for a device's memory: pages asks for them");
+		return 0;
+	}
 	pagemap = daxfs_pagemap_create(backing->phys, backing->size,
 				       &backing->address);
 	if (!IS_ERR(pagemap)) {

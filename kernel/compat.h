@@ -51,10 +51,22 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
+/* 6.3 moved leases to a header of their own. */
+#if !DAXFS_KERNEL_BEFORE(6, 3)
+#include <linux/filelock.h>
+#endif
+
 /* 6.3 gave the idmapping of a mount a type of its own. */
 #if DAXFS_KERNEL_BEFORE(6, 3)
 #define mnt_idmap user_namespace
 #endif
+
+/*
+ * Before 6.4 mremap() grows a mapping in place by merging it with one that it makes
+ * behind it, which VM_MIXEDMAP never does, unless there is a .close. Since then a
+ * .close keeps mappings from being merged, and does no good.
+ */
+#define DAXFS_MREMAP_WANTS_CLOSE DAXFS_KERNEL_BEFORE(6, 4)
 
 /* 6.5 gave files that don't use the page cache a splice of their own. */
 #if DAXFS_KERNEL_BEFORE(6, 5)
@@ -110,6 +122,12 @@ static inline void daxfs_fillattr(struct mnt_idmap *idmap, u32 request_mask,
 #define DAXFS_FAULT_SIZE unsigned int
 #define DAXFS_FAULT_PMD PMD_ORDER
 #endif
+
+/*
+ * Since 6.7 a fault runs with the lock of its mapping alone, but if the mapping has
+ * no .map_pages, it is made again with mmap_lock.
+ */
+#define DAXFS_FAULT_WANTS_MAP_PAGES (!DAXFS_KERNEL_BEFORE(6, 7))
 
 /* 6.7 has no default for an encode_fh that is missing. */
 #if DAXFS_KERNEL_BEFORE(6, 7)

@@ -124,15 +124,12 @@ static const char *daxfs_conflict(const struct daxfs_backing *backing,
 				  const struct daxfs_request *request)
 {
 	const bool size = request->has_size && request->size != backing->size;
-	const bool pages =
-		(request->pages == DAXFS_PAGES_ALWAYS && !backing->pinnable) ||
-		(request->pages == DAXFS_PAGES_NEVER && backing->pagemap);
 
-	if (size && pages)
-		return "size and pages";
-	if (size)
-		return "size";
-	return pages ? "pages" : NULL;
+	if (request->pages == DAXFS_PAGES_ALWAYS && !backing->pinnable)
+		return size ? "size and pages" : "pages";
+	if (request->pages == DAXFS_PAGES_NEVER && backing->pagemap)
+		return size ? "size and nopages" : "nopages";
+	return size ? "size" : NULL;
 }
 
 /*
@@ -148,7 +145,7 @@ static int daxfs_share_super(struct super_block *sb,
 					      &options->request);
 
 	if (conflict)
-		warnfc(fc, "this memory is mounted with another %s, which stays in force",
+		warnfc(fc, "already mounted, %s ignored: the first mount's options stay in force",
 		       conflict);
 	return options->validate && !info->validated ? daxfs_validate(sb, fc) : 0;
 }

@@ -97,6 +97,7 @@ const struct file_operations daxfs_file_fops = {
 	.splice_read = DAXFS_SPLICE_READ,
 	.mmap = daxfs_mmap,
 	.get_unmapped_area = thp_get_unmapped_area,
+	.setlease = generic_setlease,
 	.unlocked_ioctl = daxfs_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };

@@ -219,6 +219,7 @@ static int daxfs_check_superblock(struct daxfs_image *image, u64 region_size,
 
 	image->root_ino = le32_to_cpu(raw.root_inode);
 	memcpy(image->uuid, raw.uuid, sizeof(image->uuid));
+	memcpy(image->label, raw.label, sizeof(image->label));
 	return 0;
 }
 

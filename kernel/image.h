@@ -50,6 +50,7 @@ struct daxfs_defect {
  * @root_ino: number of the root directory
  * @xattr_rows: rows of the xattr index
  * @uuid: identity of the image, zero where the builder gave none
+ * @label: its name, padded with NUL bytes, empty where it has none
  */
 struct daxfs_image {
 	const u8 *base;
@@ -65,6 +66,7 @@ struct daxfs_image {
 	u32 root_ino;
 	u32 xattr_rows;
 	u8 uuid[16];
+	char label[32];
 };
 
 /**

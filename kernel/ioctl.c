@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What daxfs_ioctl.h describes.
+ * What daxfs_ioctl.h describes, and the label.
  */
 #include <linux/capability.h>
 #include <linux/dma-buf.h>
@@ -47,10 +47,20 @@ static long daxfs_get_extent(const struct inode *inode, void __user *argument)
 	return copy_to_user(argument, &extent, sizeof(extent)) ? -EFAULT : 0;
 }
 
+static long daxfs_get_label(const struct daxfs_image *image,
+			    void __user *argument)
+{
+	char label[FSLABEL_MAX] = { 0 };
+
+	BUILD_BUG_ON(sizeof(image->label) >= sizeof(label));
+	memcpy(label, image->label, sizeof(image->label));
+	return copy_to_user(argument, label, sizeof(label)) ? -EFAULT : 0;
+}
+
 /**
  * daxfs_ioctl() - ioctl(2)
  * @file: any file or directory of a mount
- * @command: one of daxfs_ioctl.h
+ * @command: FS_IOC_GETFSLABEL, or one of daxfs_ioctl.h
  * @argument: its argument
  *
  * Return: what the command returns, or a negative errno.
@@ -59,6 +69,9 @@ long daxfs_ioctl(struct file *file, unsigned int command, unsigned long argument
 {
 	const struct inode *inode = file_inode(file);
 
+	if (command == FS_IOC_GETFSLABEL)
+		return daxfs_get_label(daxfs_image_of(inode),
+				       (void __user *)argument);
 	if (command != DAXFS_IOC_GET_DMABUF && command != DAXFS_IOC_GET_EXTENT)
 		return -ENOTTY;
 	if (!capable(CAP_SYS_ADMIN))

@@ -9,6 +9,7 @@
 
 #include "compat.h"
 #include "daxfs.h"
+#include "fault_lock.h"
 #include "trace.h"
 
 /*
@@ -64,13 +65,37 @@ static vm_fault_t daxfs_fault_copy(struct vm_fault *vmf, const void *content)
 	return VM_FAULT_LOCKED;
 }
 
+/*
+ * With CONFIG_PT_RECLAIM, MADV_DONTNEED may free the page table that a fault has just
+ * found or allocated, before the fault locks it. The kernel reports that as a lack
+ * of memory; if there is memory, the access must be retried instead.
+ */
+static bool daxfs_lost_page_table(void)
+{
+	struct page *page;
+
+	if (!IS_ENABLED(CONFIG_PT_RECLAIM))
+		return false;
+	page = alloc_page(GFP_KERNEL_ACCOUNT);
+	if (!page)
+		return false;
+	__free_page(page);
+	return true;
+}
+
 static vm_fault_t daxfs_insert(const struct daxfs_backing *backing,
 			       struct vm_area_struct *vma,
 			       unsigned long address, unsigned long pfn)
 {
+	vm_fault_t result;
+
 	if (backing->pagemap)
-		return daxfs_insert_page(vma, address, pfn);
-	return daxfs_insert_pfn(vma, address, pfn);
+		result = daxfs_insert_page(vma, address, pfn);
+	else
+		result = daxfs_insert_pfn(vma, address, pfn);
+	if (result == VM_FAULT_OOM && daxfs_lost_page_table())
+		return VM_FAULT_NOPAGE;
+	return result;
 }
 
 #if defined(CONFIG_ARCH_HAS_PTE_SPECIAL) && defined(CONFIG_HAVE_IOREMAP_PROT)
@@ -176,6 +201,63 @@ static void daxfs_fault_around(const struct vm_fault *vmf, unsigned long pfn)
 			   PHYS_PFN(end - wanted) - 1);
 }
 
+/*
+ * The kernel follows a huge entry to its struct page, for pins, smaps and
+ * clear_refs, and where it pins takes all 512 for one folio: memory without
+ * struct pages has none, and in a dma-buf they are of many folios. Both are
+ * mapped in small pages.
+ */
+static bool daxfs_can_map_huge(const struct daxfs_backing *backing,
+			       unsigned long pfn)
+{
+	return backing->pagemap && IS_ALIGNED(pfn, PHYS_PFN(PMD_SIZE));
+}
+
+/*
+ * Finds the first page frame of a huge entry around a fault. All faults in these
+ * 2 MiB that run at the same time get the same answer: it depends on the bounds of
+ * the mapping, which don't change meanwhile, and on what never changes. Return:
+ * whether there can be such an entry.
+ */
+static bool daxfs_find_huge(const struct vm_fault *vmf, unsigned long *pfn)
+{
+	const struct vm_area_struct *vma = vmf->vma;
+	const struct inode *inode = file_inode(vma->vm_file);
+	const struct daxfs_backing *backing = daxfs_backing_of(inode);
+	const unsigned long address = vmf->address & PMD_MASK;
+	pgoff_t first;
+
+	if (address < vma->vm_start || vma->vm_end - address < PMD_SIZE)
+		return false;
+	first = vma->vm_pgoff + PHYS_PFN(address - vma->vm_start);
+	if (first + PHYS_PFN(PMD_SIZE) > daxfs_page_count(inode))
+		return false;
+	*pfn = backing->operations->pfn(backing, daxfs_page_offset(inode, first));
+	return daxfs_can_map_huge(backing, *pfn);
+}
+
+/* Where no huge entry is possible, there is nothing to order, so no lock. */
+static vm_fault_t daxfs_map_small(struct vm_fault *vmf,
+				  const struct daxfs_backing *backing,
+				  unsigned long pfn)
+{
+	struct rw_semaphore *lock = NULL;
+	unsigned long unused;
+	vm_fault_t result;
+
+	if (daxfs_find_huge(vmf, &unused)) {
+		lock = daxfs_fault_lock_small(vmf);
+		if (!lock)
+			return VM_FAULT_NOPAGE;
+	}
+	result = daxfs_insert(backing, vmf->vma, vmf->address & PAGE_MASK, pfn);
+	if (result == VM_FAULT_NOPAGE)
+		daxfs_fault_around(vmf, pfn);
+	if (lock)
+		daxfs_fault_unlock_small(lock);
+	return result;
+}
+
 static vm_fault_t daxfs_fault(struct vm_fault *vmf)
 {
 	struct inode *inode = file_inode(vmf->vma->vm_file);
@@ -190,62 +272,26 @@ static vm_fault_t daxfs_fault(struct vm_fault *vmf)
 		if (vmf->cow_page)
 			result = daxfs_fault_copy(vmf, backing->address + offset);
 		else
-			result = daxfs_insert(backing, vmf->vma,
-					      vmf->address & PAGE_MASK, pfn);
-		if (result == VM_FAULT_NOPAGE)
-			daxfs_fault_around(vmf, pfn);
+			result = daxfs_map_small(vmf, backing, pfn);
 	}
 	trace_daxfs_fault(inode, vmf, PAGE_SIZE, result);
 	return result;
 }
 
-/*
- * The kernel follows a huge entry to its struct page, for pins, smaps and
- * clear_refs, and where it pins takes all 512 for one folio: memory without
- * struct pages has none, and in a dma-buf they are of many folios. Both are
- * mapped in small pages.
- */
-static bool daxfs_can_map_huge(const struct daxfs_backing *backing,
-			       unsigned long pfn)
-{
-	return backing->pagemap && IS_ALIGNED(pfn, PHYS_PFN(PMD_SIZE));
-}
-
-static vm_fault_t daxfs_map_huge(struct vm_fault *vmf)
-{
-	struct vm_area_struct *vma = vmf->vma;
-	const struct inode *inode = file_inode(vma->vm_file);
-	const struct daxfs_backing *backing = daxfs_backing_of(inode);
-	const unsigned long address = vmf->address & PMD_MASK;
-	u64 offset;
-	pgoff_t first;
-	unsigned long pfn;
-
-	/* A private page is copied, as a small one. */
-	if (vmf->flags & FAULT_FLAG_WRITE)
-		return VM_FAULT_FALLBACK;
-	if (address < vma->vm_start || vma->vm_end - address < PMD_SIZE)
-		return VM_FAULT_FALLBACK;
-	first = linear_page_index(vma, address);
-	if (first + PHYS_PFN(PMD_SIZE) > daxfs_page_count(inode))
-		return VM_FAULT_FALLBACK;
-	offset = daxfs_page_offset(inode, first);
-	pfn = backing->operations->pfn(backing, offset);
-	if (!daxfs_can_map_huge(backing, pfn))
-		return VM_FAULT_FALLBACK;
-	return daxfs_insert_page_pmd(vmf, pfn);
-}
-
 static vm_fault_t daxfs_huge_fault(struct vm_fault *vmf, DAXFS_FAULT_SIZE size)
 {
+	struct rw_semaphore *lock;
+	unsigned long pfn;
 	vm_fault_t result;
 
-	if (size != DAXFS_FAULT_PMD)
+	/* A private page is copied, as a small one. */
+	if (size != DAXFS_FAULT_PMD || vmf->flags & FAULT_FLAG_WRITE ||
+	    !daxfs_find_huge(vmf, &pfn))
 		return VM_FAULT_FALLBACK;
-	result = daxfs_map_huge(vmf);
-	if (result != VM_FAULT_FALLBACK)
-		trace_daxfs_fault(file_inode(vmf->vma->vm_file), vmf, PMD_SIZE,
-				  result);
+	lock = daxfs_fault_lock_huge(vmf);
+	result = daxfs_insert_page_pmd(vmf, pfn);
+	daxfs_fault_unlock_huge(lock);
+	trace_daxfs_fault(file_inode(vmf->vma->vm_file), vmf, PMD_SIZE, result);
 	return result;
 }
 
@@ -271,19 +317,26 @@ static int daxfs_vma_access(struct vm_area_struct *vma, unsigned long address,
 	return count;
 }
 
-/*
- * There is nothing to do. But without it mremap() of 6.1 grows a mapping in
- * place by merging it with one that it makes behind it, and VM_MIXEDMAP never
- * merges.
- */
+/* It does nothing; that it exists is what matters, see compat.h. */
 static void daxfs_vma_close(struct vm_area_struct *vma)
 {
 }
 
+/*
+ * The same. daxfs_fault() maps the pages around the faulting one: it may allocate
+ * page tables, which is not allowed here.
+ */
+static vm_fault_t daxfs_map_pages(struct vm_fault *vmf, pgoff_t first,
+				  pgoff_t last)
+{
+	return 0;
+}
+
 static const struct vm_operations_struct daxfs_vm_operations = {
-	.close = daxfs_vma_close,
+	.close = DAXFS_MREMAP_WANTS_CLOSE ? daxfs_vma_close : NULL,
 	.fault = daxfs_fault,
 	.huge_fault = daxfs_huge_fault,
+	.map_pages = DAXFS_FAULT_WANTS_MAP_PAGES ? daxfs_map_pages : NULL,
 	.access = daxfs_vma_access,
 };
 

@@ -6,6 +6,7 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/numa.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -22,17 +23,26 @@ static struct workqueue_struct *daxfs_workqueue;
  */
 static DEFINE_MUTEX(daxfs_pagemap_lock);
 
-/* How often pages that are still pinned are looked at again. */
+/*
+ * When pages that are still pinned are looked at again: soon at first, since most
+ * pins are short, and then less and less often.
+ */
 #define DAXFS_PIN_INTERVAL (HZ / 10)
+#define DAXFS_PIN_INTERVAL_MOST (2 * HZ)
 
 /**
  * struct daxfs_pagemap - struct pages of a region
  * @map: what the kernel knows of them
  * @release: gives them back when the last pin is gone
+ * @free_to: where the last look has found a pin; nothing before is pinned, or will
+ *	be, since there is no mapping left to pin from
+ * @interval: until the next look, in jiffies
  */
 struct daxfs_pagemap {
 	struct dev_pagemap map;
 	struct delayed_work release;
+	u64 free_to;
+	unsigned long interval;
 };
 
 /* Bytes of memory that share one reference count. */
@@ -43,15 +53,14 @@ struct daxfs_pagemap {
  * pipe, a registered buffer. memunmap_pages() does not wait for those of
  * MEMORY_DEVICE_GENERIC. What nobody uses has one reference.
  */
-static bool daxfs_pagemap_is_pinned(const struct daxfs_pagemap *pagemap)
+static bool daxfs_pagemap_is_pinned(struct daxfs_pagemap *pagemap)
 {
-	const struct range *range = &pagemap->map.range;
-	u64 at;
+	u64 *at = &pagemap->free_to;
 
-	for (at = range->start; at < range->end; at += DAXFS_FOLIO_SIZE) {
-		if (page_count(pfn_to_page(PHYS_PFN(at))) > 1)
+	for (; *at < pagemap->map.range.end; *at += DAXFS_FOLIO_SIZE) {
+		if (page_count(pfn_to_page(PHYS_PFN(*at))) > 1)
 			return true;
-		if (IS_ALIGNED(at, SZ_2M))
+		if (IS_ALIGNED(*at, SZ_2M))
 			cond_resched();
 	}
 	return false;
@@ -90,12 +99,20 @@ static void daxfs_pagemap_release_work(struct work_struct *work)
 						     release);
 
 	if (daxfs_pagemap_is_pinned(pagemap)) {
+		pagemap->interval = min_t(unsigned long, 2 * pagemap->interval,
+					  DAXFS_PIN_INTERVAL_MOST);
 		queue_delayed_work(daxfs_workqueue, &pagemap->release,
-				   DAXFS_PIN_INTERVAL);
+				   pagemap->interval);
 		return;
 	}
 	daxfs_pagemap_free(pagemap);
 	module_put(THIS_MODULE);
+}
+
+/* The memory's own node, or one near it: it may have no other memory, and be offline. */
+static int daxfs_pagemap_node(phys_addr_t phys)
+{
+	return numa_map_to_online_node(phys_to_target_node(phys));
 }
 
 /* Whether nobody has given any part of a range struct pages. */
@@ -140,11 +157,14 @@ struct daxfs_pagemap *daxfs_pagemap_create(phys_addr_t phys, u64 size,
 	pagemap->map.type = MEMORY_DEVICE_GENERIC;
 	pagemap->map.range = (struct range){ phys, phys + size - 1 };
 	pagemap->map.nr_range = 1;
+	pagemap->free_to = phys;
+	pagemap->interval = DAXFS_PIN_INTERVAL;
 	pagemap->map.vmemmap_shift = DAXFS_PAGEMAP_ORDER;
 	mutex_lock(&daxfs_pagemap_lock);
 	/* memremap_pages() would warn, or forget those in the middle. */
 	if (daxfs_pagemap_is_free(phys, size))
-		mapped = memremap_pages(&pagemap->map, NUMA_NO_NODE);
+		mapped = memremap_pages(&pagemap->map,
+					daxfs_pagemap_node(phys));
 	else
 		mapped = ERR_PTR(-EBUSY);
 	mutex_unlock(&daxfs_pagemap_lock);
@@ -174,7 +194,7 @@ void daxfs_pagemap_release(struct daxfs_pagemap *pagemap)
 		(unsigned long long)pagemap->map.range.start);
 	__module_get(THIS_MODULE);
 	queue_delayed_work(daxfs_workqueue, &pagemap->release,
-			   DAXFS_PIN_INTERVAL);
+			   pagemap->interval);
 }
 
 /**

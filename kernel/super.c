@@ -8,10 +8,12 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/statfs.h>
+#include <linux/string.h>
 #include <linux/uuid.h>
 
 #include "compat.h"
 #include "daxfs.h"
+#include "fault_lock.h"
 
 static struct kmem_cache *daxfs_inode_cache;
 
@@ -155,7 +157,10 @@ int daxfs_fill_super(struct super_block *sb,
 	sb->s_op = &daxfs_super_operations;
 	sb->s_export_op = &daxfs_export_operations;
 	sb->s_xattr = daxfs_xattr_handlers;
-	super_set_uuid(sb, info->image.uuid, sizeof(info->image.uuid));
+	/* Who writes to the memory does not tell the kernel. */
+	sb->s_iflags |= SB_I_IMA_UNVERIFIABLE_SIGNATURE;
+	if (memchr_inv(info->image.uuid, 0, sizeof(info->image.uuid)))
+		super_set_uuid(sb, info->image.uuid, sizeof(info->image.uuid));
 
 	root = daxfs_iget(sb, info->image.root_ino);
 	if (IS_ERR(root))
@@ -197,6 +202,7 @@ static int __init daxfs_init(void)
 	/* A page of a file is a page of memory. */
 	BUILD_BUG_ON(PAGE_SIZE != DAXFS_BLOCK_SIZE);
 
+	daxfs_fault_locks_init();
 	daxfs_inode_cache = kmem_cache_create("daxfs_inode_cache",
 					      sizeof(struct daxfs_inode_info), 0,
 					      SLAB_RECLAIM_ACCOUNT | SLAB_ACCOUNT,

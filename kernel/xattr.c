@@ -35,12 +35,14 @@ static int daxfs_find_xattr(struct inode *inode, const char *name,
 	}
 }
 
-/* As getxattr(2): the size alone where there is no @buffer. */
-static int daxfs_get_xattr(struct inode *inode, const char *name, void *buffer,
-			   size_t size)
+/* The size alone where there is no @buffer. */
+static int daxfs_xattr_get(const struct xattr_handler *handler,
+			   struct dentry *unused, struct inode *inode,
+			   const char *name, void *buffer, size_t size)
 {
 	struct daxfs_xattr xattr;
-	int err = daxfs_find_xattr(inode, name, &xattr);
+	int err = daxfs_find_xattr(inode, xattr_full_name(handler, name),
+				   &xattr);
 
 	if (err)
 		return err;
@@ -51,14 +53,6 @@ static int daxfs_get_xattr(struct inode *inode, const char *name, void *buffer,
 	daxfs_image_copy(daxfs_image_of(inode), xattr.value_offset, buffer,
 			 xattr.value_len);
 	return xattr.value_len;
-}
-
-static int daxfs_xattr_get(const struct xattr_handler *handler,
-			   struct dentry *unused, struct inode *inode,
-			   const char *name, void *buffer, size_t size)
-{
-	return daxfs_get_xattr(inode, xattr_full_name(handler, name), buffer,
-			       size);
 }
 
 static const struct xattr_handler daxfs_user_xattr_handler = {
@@ -88,7 +82,7 @@ const struct xattr_handler *daxfs_xattr_handlers[] = {
 static bool daxfs_lists_xattr(const char *name)
 {
 	if (strncmp(name, XATTR_TRUSTED_PREFIX, XATTR_TRUSTED_PREFIX_LEN) == 0)
-		return capable(CAP_SYS_ADMIN);
+		return ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
 	return strncmp(name, XATTR_USER_PREFIX, XATTR_USER_PREFIX_LEN) == 0 ||
 	       strncmp(name, XATTR_SECURITY_PREFIX,
 		       XATTR_SECURITY_PREFIX_LEN) == 0 ||
@@ -148,23 +142,25 @@ struct posix_acl *daxfs_get_acl(struct inode *inode, int type, bool rcu)
 {
 	const char *name = type == ACL_TYPE_ACCESS ?
 		XATTR_NAME_POSIX_ACL_ACCESS : XATTR_NAME_POSIX_ACL_DEFAULT;
+	struct daxfs_xattr xattr;
 	struct posix_acl *acl;
 	void *value;
-	int size;
+	int err;
 
 	if (rcu)
 		return ERR_PTR(-ECHILD);
-	size = daxfs_get_xattr(inode, name, NULL, 0);
-	if (size == -ENODATA)
+	err = daxfs_find_xattr(inode, name, &xattr);
+	if (err == -ENODATA)
 		return NULL;
-	if (size < 0)
-		return ERR_PTR(size);
-	value = kvmalloc(size, GFP_KERNEL);
+	if (err)
+		return ERR_PTR(err);
+	/* The place and the size of one look: the memory may change meanwhile. */
+	value = kvmalloc(xattr.value_len, GFP_KERNEL);
 	if (!value)
 		return ERR_PTR(-ENOMEM);
-	size = daxfs_get_xattr(inode, name, value, size);
-	acl = size < 0 ? ERR_PTR(size) :
-			 posix_acl_from_xattr(&init_user_ns, value, size);
+	daxfs_image_copy(daxfs_image_of(inode), xattr.value_offset, value,
+			 xattr.value_len);
+	acl = posix_acl_from_xattr(&init_user_ns, value, xattr.value_len);
 	kvfree(value);
 	return acl;
 }

@@ -45,6 +45,13 @@ const PROCESSES = {
 /** A device for RDMA made of software, and the checksum that it asks for by name up to 6.15. */
 const RXE = { before615: ["crc32_generic", "rdma_rxe"], since615: ["rdma_rxe"] };
 
+/** What the 32 touches of feature_checks may lock mmap_lock: two times each before 6.7. */
+const MOST_LOCKS = { before67: 1000, since67: 8 };
+
+/** Since 6.9 the kernel tells the UUID of every filesystem that has one. */
+const UUID = "01234567-89ab-4def-8123-456789abcdef";
+const UUID_SINCE69 = { before69: "ENOTTY", since69: `0 ${UUID.replaceAll("-", "")}` };
+
 const FEATURES = "checksums dmabuf links mtime pages phys sorted validate xattrs";
 
 /** Runs a mount that must fail, and sends the last message of the kernel. */
@@ -94,6 +101,8 @@ value feature "$(cat /sys/fs/daxfs/features/dmabuf)"
 
 mount -t daxfs -o phys=$P none /mnt || exit 1
 value "options without size" "$(options /mnt)"
+value "node of the struct pages" "$(grep -E '^Node|spanned' /proc/zoneinfo | grep -A1 'zone *Device' | grep -B1 'spanned *[1-9]' | grep Node)"
+value identity "$(feature_checks identity /mnt)"
 feature_checks file $P >/tmp/file; attach file /tmp/file
 value "handles by number" "$(handle_checks numbers /mnt 3)"
 feature_checks pages default $1 >/tmp/default; attach "pages default" /tmp/default
@@ -105,7 +114,7 @@ value "no struct pages" "$(dmesg | grep 'no struct pages')"
 
 # The same memory, named otherwise.
 mount -t daxfs -o phys=$(($P)),size=1M,nopages,validate none /second || exit 2
-value "message of the second mount" "$(dmesg | grep daxfs | grep mounted | tail -1)"
+value "message of the second mount" "$(dmesg | grep daxfs | grep 'already mounted' | tail -1)"
 value "message of validation" "$(dmesg | grep validated)"
 value "devices" "$(stat -c %d /mnt /second | uniq | wc -l)"
 value "options of the second mount" "$(options /second)"
@@ -122,12 +131,19 @@ umount /mnt
 
 mount -t daxfs -o phys=$IMAGE3_PHYS none /mnt || exit 13
 value "handles in a loop" "$(handle_checks numbers /mnt 3)"
+value "identity of nothing" "$(feature_checks identity /mnt)"
 value "options of a small image" "$(options /mnt)"
 umount /mnt || exit 14
 
 mount -t daxfs -o phys=$IMAGE4_PHYS none /mnt || exit 15
 value "options of a small image in a device" "$(options /mnt)"
 umount /mnt || exit 16
+for pages in default pages; do
+  mount -t daxfs -o phys=$IMAGE4_PHYS,size=2M$([ $pages = default ] || echo ,$pages) none /mnt || exit 20
+  value "options of a device, $pages" "$(options /mnt)"
+  umount /mnt || exit 21
+done
+value "message of a device" "$(dmesg | grep "no struct pages" | tail -1)"
 
 mount -t daxfs -o phys=$IMAGE2_PHYS none /mnt || exit 11
 feature_checks edge /mnt/zeros >/tmp/edge; attach edge /tmp/edge
@@ -143,6 +159,8 @@ value "options of nopages" "$(options /mnt)"
 feature_checks pages nopages ${MOST_SMALL} >/tmp/nopages; attach "pages nopages" /tmp/nopages
 value "RDMA nopages" "$(rdma_register /mnt/large)"
 process_checks ${dump("nopages")} ${PROCESSES.nopages.futex} >/tmp/processes; attach "processes nopages" /tmp/processes
+mount -t tracefs tracefs /sys/kernel/tracing
+feature_checks locks $3 >/tmp/locks; attach locks /tmp/locks
 umount /mnt
 
 mount -t daxfs -o phys=$P,pages none /mnt || exit 8
@@ -151,7 +169,6 @@ feature_checks pages pages $2 >/tmp/pages; attach "pages pages" /tmp/pages
 value "RDMA pages" "$(rdma_register /mnt/large)"
 process_checks ${dump("pages")} ${PROCESSES.pages.futex} >/tmp/processes; attach "processes pages" /tmp/processes
 
-mount -t tracefs tracefs /sys/kernel/tracing
 echo 1 >/sys/kernel/tracing/events/daxfs/enable
 # A dentry that was used since goes the second time.
 echo 2 >/proc/sys/vm/drop_caches
@@ -167,6 +184,14 @@ feature_checks pin >/tmp/pin; attach pin /tmp/pin
 mount -t daxfs -o phys=$P,pages none /mnt && umount /mnt || exit 9
 
 mount -t securityfs securityfs /sys/kernel/security
+mount -t daxfs -o phys=$P none /mnt || exit 17
+echo "measure func=FILE_CHECK fsmagic=$(stat -f -c 0x%t /mnt)" >/sys/kernel/security/ima/policy || exit 18
+cat /mnt/directory/inside
+feature_checks poke /mnt/directory/inside C || exit 22
+value "changed content" "$(cat /mnt/directory/inside)"
+value measurements "$(grep /mnt/directory/inside /sys/kernel/security/ima/ascii_runtime_measurements | cut -d' ' -f4 | sort -u)"
+umount /mnt || exit 19
+
 echo integrity >/sys/kernel/security/lockdown || exit 10
 refused lockdown "phys=$P"
 value "lockdown's errors" "$(mount_option lockdown phys=$P /second)"
@@ -176,6 +201,7 @@ exit 0
 
 await describeGuest("a mount", "features", { run: runGuest }, (guest) => {
   let before62: boolean;
+  let since69: boolean;
   const { value, failures: failed } = guest;
 
   guest.boot(async ({ directory, kernel }) => {
@@ -191,7 +217,12 @@ await describeGuest("a mount", "features", { run: runGuest }, (guest) => {
     await hostScript('"$1" "$2" >"$3"', pattern, String(SIZE), join(tree, "large"));
     await writeFile(join(tree, "directory/inside"), "content");
     await writeFile(join(tree, "directory/lost"), "content");
-    const image = await buildImage(tree, join(directory, "tree.daxfs"));
+    const image = await buildImage(tree, join(directory, "tree.daxfs"), [
+      "--label",
+      "features of daxfs",
+      "--uuid",
+      UUID,
+    ]);
     const broken = join(directory, "broken.daxfs");
     await writeFile(broken, await withLostEntry(join(tree, "directory"), directory));
 
@@ -204,8 +235,10 @@ await describeGuest("a mount", "features", { run: runGuest }, (guest) => {
     const unaligned = await buildImage(odd, join(directory, "odd.daxfs"), ["--align", "4k"]);
 
     before62 = !isSince(kernel, "6.2");
+    since69 = isSince(kernel, "6.9");
     // Up to there, huge mappings take the kernel's DAX mark on the inode.
     const daxMark = !isSince(kernel, "6.12");
+    const locks = isSince(kernel, "6.7") ? MOST_LOCKS.since67 : MOST_LOCKS.before67;
     const pages = daxMark ? MOST_COUNTED : MOST_HUGE;
     return {
       kernelModules: [
@@ -217,7 +250,9 @@ await describeGuest("a mount", "features", { run: runGuest }, (guest) => {
         { path: loop, backing: "ivshmem" },
       ],
       programs: [helper, ...others],
-      script: `set -- ${MOST_HUGE} ${pages}\n${script(daxMark)}`,
+      // The images are in the second half of the memory, and all processors belong to the first.
+      commandLine: ["numa=fake=2U"],
+      script: `set -- ${MOST_HUGE} ${pages} ${locks}\n${script(daxMark)}`,
     };
   });
 
@@ -240,6 +275,12 @@ await describeGuest("a mount", "features", { run: runGuest }, (guest) => {
     expect(value("options of a small image in a device")).toMatch(/,size=0x[0-9a-f]{4,5},nopages$/);
   });
 
+  it("gives the memory of a device struct pages where it is asked to", () => {
+    expect(value("options of a device, default")).toMatch(/,size=0x200000,nopages$/);
+    expect(value("options of a device, pages")).toMatch(/,size=0x200000,pages$/);
+    expect(value("message of a device")).toMatch(/no struct pages for a device's memory/);
+  });
+
   it("tells what the module can do", () => {
     expect(value("features")).toBe(FEATURES);
     expect(value("feature")).toBe("supported");
@@ -248,7 +289,7 @@ await describeGuest("a mount", "features", { run: runGuest }, (guest) => {
   it("shares the superblock with others of the same memory, and says what stays", () => {
     expect(value("devices")).toBe("1");
     expect(value("message of the second mount")).toMatch(
-      /mounted with another size and pages, which stays/,
+      /already mounted, size and nopages ignored: the first mount's options stay in force/,
     );
     expect(value("options of the second mount")).toBe(value("options without size"));
     expect(value("message of validation")).toMatch(/validated \d+ inodes in \d+ us/);
@@ -287,6 +328,28 @@ await describeGuest("a mount", "features", { run: runGuest }, (guest) => {
   it.each(Object.keys(PROCESSES))("dumps core and waits for futexes as %s promises", (mode) => {
     expect(failed(`processes ${mode}`)).toEqual([]);
     expect(guest.checks(`processes ${mode}`)).toHaveLength(7);
+  });
+
+  it("faults small pages without mmap_lock, where the kernel can", () => {
+    expect(failed("locks")).toEqual([]);
+    expect(guest.checks("locks")).toHaveLength(1);
+  });
+
+  it("gives struct pages the node of the memory", () => {
+    expect(value("node of the struct pages")).toMatch(/^Node 1, zone +Device$/);
+  });
+
+  it("tells its UUID and label, and has none where the image has none", () => {
+    const uuid = since69 ? "since69" : "before69";
+    expect(value("identity")).toBe(
+      `uuid ${UUID_SINCE69[uuid]}${uuid === "before69" ? " " : ""} label 0 features of daxfs`,
+    );
+    expect(value("identity of nothing")).toBe("uuid ENOTTY  label 0 ");
+  });
+
+  it("is measured again by IMA when its memory has changed", () => {
+    expect(value("changed content")).toBe("Content");
+    expect(value("measurements").split("\n")).toHaveLength(2);
   });
 
   it("maps small pages beside huge ones without a touch on the image", () => {
@@ -349,6 +412,8 @@ async function withLoop(work: string): Promise<Buffer> {
   image.writeBigUInt64LE(64n, inner + at.size);
   image.writeUInt32LE(3, inner + at.nlink);
   image.writeUInt32LE(2, inner + at.firstChild);
+  // No UUID, either.
+  image.fill(0, 64, 80);
   return image;
 }
 

@@ -30,9 +30,12 @@ export type SuiteGuestOptions = Omit<GuestOptions, "kernel" | "modules" | "name"
 export interface GuestSuite {
   /**
    * Has the guest booted before the tests, with the module loaded. `prepare` makes its images and
-   * programs, and returns what it runs.
+   * programs, and returns what it runs. It all may take the given time, or that of the project.
    */
-  boot(prepare: (preparation: Preparation) => Promise<SuiteGuestOptions>): void;
+  boot(
+    prepare: (preparation: Preparation) => Promise<SuiteGuestOptions>,
+    timeoutSeconds?: number,
+  ): void;
   /** What the guest reported. Throws before it has come to its end. */
   readonly result: GuestResult;
   /** A value that the guest sent. Throws if it did not. */
@@ -81,7 +84,8 @@ function guestSuite(name: string, options: GuestSuiteOptions): GuestSuite {
   };
   afterAll(() => removeDirectory(directory));
   return {
-    boot(prepare) {
+    boot(prepare, timeoutSeconds) {
+      const timeout = timeoutSeconds === undefined ? undefined : timeoutSeconds * 1000;
       beforeAll(async () => {
         const [daxfs, path] = await Promise.all([build(), workDirectory(name)]);
         directory = path;
@@ -89,7 +93,7 @@ function guestSuite(name: string, options: GuestSuiteOptions): GuestSuite {
         const own = await prepare({ kernel, module, directory: path });
         result = await run({ cpus: 1, ...own, kernel, modules: [module], name });
         console.info(`the guest took ${Math.round(result.durationSeconds)} s`);
-      });
+      }, timeout);
     },
     get result() {
       return ended();

@@ -45,7 +45,7 @@ describe("the repository", () => {
       const licence = /SPDX-License-Identifier: (.+?)(?: \*\/)?$/m.exec(head)?.[1];
       const expected = /^kernel\/daxfs_(format|ioctl)\.h$/.test(file)
         ? "((GPL-2.0-only WITH Linux-syscall-note) OR MIT)"
-        : /\.[ch]$|^kernel\/|^tests\/(debug\/faulty|guest\/exporter)\//.test(file)
+        : /\.[ch]$|^kernel\/|^tests\/(debug\/faulty|guest\/(exporter|race))\//.test(file)
           ? "GPL-2.0-only"
           : "MIT";
       if (licence !== expected) bare.push(`${file}: ${licence}`);

@@ -9,6 +9,12 @@
  *                                   the faults that 64 MiB may take
  *   feature_checks edge FILE        FILE is zeros, and off a 64 KiB boundary: small
  *                                   pages in front of a huge one
+ *   feature_checks locks MOST       small faults of a mount without struct pages,
+ *                                   and how often mmap_lock may be taken for them;
+ *                                   tracefs is mounted
+ *   feature_checks identity FILE    prints the UUID and the label of the filesystem,
+ *                                   as ioctl(2) tells them
+ *   feature_checks poke FILE CHAR   changes the first byte of the content in memory
  *   feature_checks pin              a page in a pipe outlives the mount, which
  *                                   this unmounts
  */
@@ -23,12 +29,17 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../../kernel/daxfs_ioctl.h"
 #include "check.h"
 #include "pattern.h"
+
+#ifndef F_SETDELEG
+#define F_SETDELEG 1040
+#endif
 
 #define FILE_NAME "/mnt/large"
 #define SIZE (64UL << 20)
@@ -116,6 +127,28 @@ static void check_extent(int fd, uint64_t phys)
 	close(directory);
 }
 
+/* As Samba takes them, and since 6.19 knfsd for directories. */
+static void check_leases(int fd)
+{
+	struct {
+		uint32_t flags;
+		uint16_t type, pad;
+	} delegation = { 0, F_RDLCK, 0 };
+	int directory = open("/mnt", O_RDONLY);
+	unsigned int major = 0, minor = 0;
+	struct utsname name;
+
+	check_errno("a lease to read", ERRNO_OF(fcntl(fd, F_SETLEASE, F_RDLCK)), 0);
+	check("is there", fcntl(fd, F_GETLEASE) == F_RDLCK, "%d", fcntl(fd, F_GETLEASE));
+	check_errno("and goes", ERRNO_OF(fcntl(fd, F_SETLEASE, F_UNLCK)), 0);
+	uname(&name);
+	sscanf(name.release, "%u.%u", &major, &minor);
+	check_errno("a delegation of a directory",
+		    ERRNO_OF(fcntl(directory, F_SETDELEG, &delegation)),
+		    major > 6 || (major == 6 && minor >= 19) ? 0 : EINVAL);
+	close(directory);
+}
+
 static void check_file(uint64_t phys)
 {
 	struct iovec vector = { buffer, sizeof(buffer) };
@@ -148,7 +181,88 @@ static void check_file(uint64_t phys)
 	      found.stx_blksize == PAGE, "%llu blocks, %u bytes",
 	      (unsigned long long)found.stx_blocks, found.stx_blksize);
 	check_extent(fd, phys);
+	check_leases(fd);
 	close(fd);
+}
+
+/* What statfs(2) and blkid(8) can't tell. */
+static int print_identity(const char *name)
+{
+	struct {
+		uint8_t length;
+		uint8_t bytes[16];
+	} uuid = { 0 };
+	char label[256];
+	int fd = open(name, O_RDONLY), err, i;
+
+	if (fd < 0)
+		die("open %s", name);
+	memset(label, 'x', sizeof(label));
+	err = ERRNO_OF(ioctl(fd, _IOR(0x15, 0, uuid), &uuid));
+	printf("uuid %s ", errno_name(err));
+	for (i = 0; i < uuid.length; i++)
+		printf("%02x", uuid.bytes[i]);
+	err = ERRNO_OF(ioctl(fd, _IOR(0x94, 49, label), label));
+	printf(" label %s %s\n", errno_name(err), err ? "" : label);
+	return 0;
+}
+
+static int poke(const char *name, char byte)
+{
+	struct daxfs_extent extent = { 0 };
+	int fd = open(name, O_RDONLY), memory = open("/dev/mem", O_RDWR);
+	char *mapped;
+
+	if (fd < 0 || memory < 0 || ioctl(fd, DAXFS_IOC_GET_EXTENT, &extent) < 0)
+		die("%s", name);
+	mapped = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory,
+		      extent.physical & -PAGE);
+	if (mapped == MAP_FAILED)
+		die("/dev/mem");
+	mapped[extent.physical % PAGE] = byte;
+	return 0;
+}
+
+#define TRACING "/sys/kernel/tracing/"
+
+static void write_text(const char *name, const char *text)
+{
+	int fd = open(name, O_WRONLY | O_TRUNC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		die("write %s", name);
+	close(fd);
+}
+
+static void check_locks(long most)
+{
+	static const char enable[] =
+		TRACING "events/mmap_lock/mmap_lock_start_locking/enable";
+	const unsigned int touches = 32;
+	uint8_t *mapped = map_file(PROT_READ, MAP_SHARED);
+	volatile uint8_t sink = 0;
+	long locks = 0;
+	char text[512];
+	unsigned int i;
+	FILE *trace;
+
+	snprintf(text, sizeof(text), "%d", getpid());
+	write_text(TRACING "set_event_pid", text);
+	write_text(TRACING "trace", "");
+	write_text(enable, "1");
+	for (i = 0; i < touches; i++)
+		sink += mapped[i * (SIZE / touches)];
+	write_text(enable, "0");
+	write_text(TRACING "set_event_pid", "");
+	trace = fopen(TRACING "trace", "r");
+	if (!trace)
+		die("trace");
+	while (fgets(text, sizeof(text), trace))
+		locks += strstr(text, "mmap_lock_start_locking") != NULL;
+	fclose(trace);
+	check("small faults take mmap_lock", locks <= most, "%ld times for %u faults", locks,
+	      touches);
+	munmap(mapped, SIZE);
 }
 
 /* Whether the mode's mappings have struct pages behind them. */
@@ -422,8 +536,31 @@ static long module_users(void)
 	return atol(text);
 }
 
+/* How often work of a name was begun in some seconds. */
+static long works_in(const char *name, unsigned int seconds)
+{
+	static const char enable[] =
+		TRACING "events/workqueue/workqueue_execute_start/enable";
+	long works = 0;
+	char text[512];
+	FILE *trace;
+
+	write_text(TRACING "trace", "");
+	write_text(enable, "1");
+	sleep(seconds);
+	write_text(enable, "0");
+	trace = fopen(TRACING "trace", "r");
+	if (!trace)
+		die("trace");
+	while (fgets(text, sizeof(text), trace))
+		works += strstr(text, name) != NULL;
+	fclose(trace);
+	return works;
+}
+
 static void check_pin(void)
 {
+	long looks;
 	uint8_t *mapped = map_file(PROT_READ, MAP_SHARED);
 	struct iovec vector = { mapped + 9 * PAGE, PAGE };
 	int ends[2], tries, err;
@@ -437,6 +574,9 @@ static void check_pin(void)
 	check_errno("unmount with a page in a pipe", err, 0);
 	check("the module stays for the page", module_users() == 1, "%ld users",
 	      module_users());
+	looks = works_in("daxfs_pagemap_release_work", 4);
+	check("it is looked for pins, and less and less often", looks > 0 && looks <= 8,
+	      "%ld times in 4 s", looks);
 	check("the page is there", read(ends[0], buffer, PAGE) == (ssize_t)PAGE &&
 	      has_pattern(buffer, 9 * PAGE, PAGE), "in the pipe");
 	close(ends[0]);
@@ -454,6 +594,12 @@ int main(int argc, char **argv)
 		check_pages(argv[2], atol(argv[3]));
 	else if (argc == 3 && strcmp(argv[1], "edge") == 0)
 		check_edge(argv[2]);
+	else if (argc == 3 && strcmp(argv[1], "locks") == 0)
+		check_locks(atol(argv[2]));
+	else if (argc == 3 && strcmp(argv[1], "identity") == 0)
+		return print_identity(argv[2]);
+	else if (argc == 4 && strcmp(argv[1], "poke") == 0)
+		return poke(argv[2], argv[3][0]);
 	else if (argc == 2 && strcmp(argv[1], "pin") == 0)
 		check_pin();
 	else

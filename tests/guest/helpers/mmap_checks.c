@@ -372,6 +372,41 @@ static void check_growth(int fd, int flags, bool in_place, const char *name)
 		munmap(room, big + PAGE);
 }
 
+/* Lines of /proc/self/maps for a range. */
+static unsigned int mappings_in(const uint8_t *start, size_t length)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long from, to;
+	unsigned int count = 0;
+	char line[512];
+
+	if (!maps)
+		die("maps");
+	while (fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx-%lx", &from, &to) == 2 && to > (uintptr_t)start &&
+		    from < (uintptr_t)start + length)
+			count++;
+	fclose(maps);
+	return count;
+}
+
+static void check_split(void)
+{
+	const int fd = open_file("16777216");
+	const size_t length = 1 << 20;
+	uint8_t *mapped = map(fd, length, PROT_READ, MAP_SHARED, 0);
+	unsigned int parts;
+
+	if (mprotect(mapped + 5 * PAGE, PAGE, PROT_NONE) < 0 ||
+	    mprotect(mapped + 5 * PAGE, PAGE, PROT_READ) < 0)
+		die("mprotect");
+	parts = mappings_in(mapped, length);
+	check("a mapping that was split is one again", parts == 1, "%u parts, expected 1", parts);
+	check("its content after that", is_pattern(mapped, 0, length), "%zu bytes", length);
+	munmap(mapped, length);
+	close(fd);
+}
+
 static void check_remap(void)
 {
 	const int fd = open_file("16777216");
@@ -861,6 +896,7 @@ int main(int argc, char **argv)
 	check_end();
 	check_sizes();
 	check_offsets();
+	check_split();
 	check_remap();
 	check_fork();
 	check_advice();
