@@ -81,11 +81,14 @@ export function say(message) {
  * Runs a program in the repository and ends with its status when it fails.
  * @param {string[]} command
  * @param {import("node:child_process").SpawnSyncOptions} [options]
+ * @param {string} [hint] a last line for the one who reads what the program printed
  */
-export function run(command, options = {}) {
+export function run(command, options = {}, hint) {
   const done = spawnSync(command[0], command.slice(1), { cwd: root, stdio: "inherit", ...options });
   if (done.error) fail(`${command[0]}: ${done.error.message}`);
-  if (done.status !== 0) process.exit(done.status ?? 1);
+  if (done.status === 0) return;
+  if (hint !== undefined) process.stderr.write(`${hint}\n`);
+  process.exit(done.status ?? 1);
 }
 
 function checkNode() {
@@ -98,9 +101,13 @@ function checkNode() {
 /** Installs the packages of the workspace and builds them. */
 export function build() {
   checkNode();
-  const pnpm = ["npm", "exec", "--yes", `--package=${PNPM}`, "--", "pnpm"];
+  // What npm has downloaded before serves without a question to the registry.
+  const options = ["--yes", "--prefer-offline", "--no-update-notifier", `--package=${PNPM}`];
+  const pnpm = ["npm", "exec", ...options, "--", "pnpm"];
   say("installing the workspace");
-  run([...pnpm, "install", "--frozen-lockfile", "--reporter=append-only"]);
+  const install = ["install", "--frozen-lockfile", "--prefer-offline", "--reporter=append-only"];
+  const hint = "installing the workspace failed: check the network and npm's registry (npm ping)";
+  run([...pnpm, ...install], {}, hint);
   say("building the packages");
   run([...pnpm, "--recursive", "--reporter=append-only", "run", "build"]);
 }
