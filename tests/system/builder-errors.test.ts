@@ -596,8 +596,10 @@ describe("an image that is being built", () => {
   it("is gone when a file can't be read in the middle of it", async () => {
     const directory = memory.directory("middle");
     const source = memory.directory("middle-tree");
+    // Large enough that the other process gets its turn while they are read.
+    const size = 48 * MIB;
     for (let index = 0; index < 8; index++) {
-      writeFileSync(join(source, `file-${index}`), Buffer.alloc(8 * MIB, `${index}`));
+      writeFileSync(join(source, `file-${index}`), Buffer.alloc(size, `${index}`));
     }
     const image = join(directory, "image");
     writeFileSync(image, "old");
@@ -606,7 +608,7 @@ describe("an image that is being built", () => {
       ["-c", 'while printf x >> "$1"; do :; done', "bash", join(source, "file-4")],
       { reject: false },
     );
-    await until("the file grows", () => statSync(join(source, "file-4")).size > 8 * MIB);
+    await until("the file grows", () => statSync(join(source, "file-4")).size > size);
     const result = await mkdaxfs([source, "-o", image]);
     mover.kill("SIGKILL");
     await mover;
