@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+// Every allocation of every operation fails once: the operation gives ENOMEM, and nothing is lost.
 import { expect, it } from "vitest";
 import { describeGuest } from "../support/guest-suite.js";
 import { prepareCycles } from "../support/mount-cycles.js";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+// Mounts that come and go by the thousand under kmemleak, KASAN and lockdep: nothing is lost.
 import { beforeAll, expect, it } from "vitest";
 import type { HelperCheck } from "../support/environment.js";
 import { describeGuest } from "../support/guest-suite.js";
