@@ -50,6 +50,7 @@ export interface Kernel {
 
 /** What the cache keeps beside an unpacked kernel; paths are relative to its directory. */
 interface CachedKernel {
+  /** The role that it was fetched for. */
   role: KernelRole;
   release: string;
   version: string;
@@ -295,7 +296,7 @@ async function settle(
   problems: readonly string[],
   how: string,
 ): Promise<Kernel> {
-  const kernel = await readKernel(cache, directory);
+  const kernel = await readKernel(cache, directory, role);
   const settled: Settled = { directory, time: new Date().toISOString() };
   if (problems.length > 0) {
     settled.notice =
@@ -318,7 +319,7 @@ async function readSettled(
   try {
     const settled: Settled = JSON.parse(await readFile(settledPath(cache, role), "utf8"));
     if (Date.now() - Date.parse(settled.time) > maxAgeHours * HOUR_MS) return undefined;
-    const kernel = await readKernel(cache, settled.directory);
+    const kernel = await readKernel(cache, settled.directory, role);
     return settled.notice === undefined ? kernel : { ...kernel, notice: settled.notice };
   } catch {
     // Nothing is settled, or the kernel was removed since.
@@ -326,11 +327,12 @@ async function readSettled(
   }
 }
 
-async function readKernel(cache: string, directory: string): Promise<Kernel> {
+/** Reads an unpacked kernel; `role` is the one that it has now, if not the one it was fetched for. */
+async function readKernel(cache: string, directory: string, role?: KernelRole): Promise<Kernel> {
   const root = join(cache, KERNELS, directory);
   const found: CachedKernel = JSON.parse(await readFile(join(root, DESCRIPTION), "utf8"));
   return {
-    role: found.role,
+    role: role ?? found.role,
     series: seriesOf(found.release),
     release: found.release,
     version: found.version,
