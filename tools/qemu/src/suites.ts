@@ -60,7 +60,7 @@ export interface Archives {
 }
 
 /** The archives of the machine's own apt configuration. Throws if that names no Debian mirror. */
-export async function hostArchives(): Promise<Archives> {
+async function hostArchives(): Promise<Archives> {
   const main = await hostAddresses("Debian");
   if (main.length === 0) {
     throw new Error("apt has no package lists of a Debian mirror: run apt-get update as root");
