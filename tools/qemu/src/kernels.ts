@@ -12,7 +12,7 @@ import {
 } from "./apt.js";
 import { cachedDirectory, isDirectory } from "./cache.js";
 import { type KernelRole, ROLE_SOURCES } from "./kernel-roles.js";
-import { compareSeries, seriesOf } from "./kernel-version.js";
+import { comparePackageVersions, compareSeries, seriesOf } from "./kernel-version.js";
 import { type Archives, openSuite, type Suite } from "./suites.js";
 import { extractVmlinux } from "./vmlinux.js";
 
@@ -354,10 +354,9 @@ async function newestCached(cache: string, role: KernelRole): Promise<string | u
     const kernel = await readKernel(cache, name).catch(() => undefined);
     if (kernel?.role === role) found.push({ name, kernel });
   }
-  const collator = new Intl.Collator("en", { numeric: true });
   found.sort(
     ({ kernel: a }, { kernel: b }) =>
-      compareSeries(b.release, a.release) || collator.compare(b.version, a.version),
+      compareSeries(b.release, a.release) || comparePackageVersions(b.version, a.version),
   );
   return found[0]?.name;
 }
