@@ -48,7 +48,7 @@ export function fetchKernelUnderTest(): Promise<Kernel> {
 
 /**
  * Fetches the kernel under test and builds the module. DAXFS_MODULE_SOURCE names another directory
- * than `kernel/`, to hold the tests against a changed module.
+ * than `kernel/`, to run the tests on a changed module.
  */
 export async function buildDaxfs(): Promise<Daxfs> {
   const kernel = await fetchKernelUnderTest();

@@ -88,7 +88,7 @@ const HOUR_MS = 60 * 60 * 1000;
 
 /** Choices for `fetchKernel`. */
 export interface FetchKernelOptions {
-  /** Where Debian's packages are had from; the machine's own archives by default. */
+  /** Where Debian's packages come from; the machine's own archives by default. */
   archives?: Archives;
   /**
    * A kernel that was settled on so many hours ago is taken without asking apt again; 24 by default.

@@ -8,7 +8,10 @@ import { cachedDirectory, isDirectory } from "./cache.js";
 /** The keys of Debian's archive, those of coming releases too; of debian-archive-keyring. */
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const HOUR_MS = 60 * 60 * 1000;
-/** Lists are fetched once a day, those that lack a pocket sooner; old ones stay for who reads them. */
+/**
+ * Lists are fetched once a day, incomplete ones once an hour. Old ones are kept for a while, as runs
+ * may still read them.
+ */
 const FRESH_HOURS = 24;
 const FRESH_HOURS_INCOMPLETE = 1;
 const KEPT_HOURS = 48;
@@ -49,7 +52,7 @@ export const SUITES = {
   unstable: { name: "unstable", base: ["unstable"] },
 } as const satisfies Record<string, Suite>;
 
-/** Where Debian's packages are had from. */
+/** Where Debian's packages come from. */
 export interface Archives {
   /** Addresses of the main archive, the first to try first. */
   main: readonly string[];
