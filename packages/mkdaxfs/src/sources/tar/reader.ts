@@ -251,7 +251,7 @@ export class TarReader {
     return end < 0 ? text : text.slice(0, end);
   }
 
-  /** @param total bytes that headers of the kind have together, held against `max` */
+  /** @param total bytes that headers of the kind have together, checked against `max` */
   private *extraContent(size: number, total: number, max: number): Generator<Wait, Uint8Array> {
     if (total > max) {
       throw this.failure(`its extra header has ${total} bytes (at most ${max} are read)`);

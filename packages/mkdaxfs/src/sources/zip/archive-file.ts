@@ -15,7 +15,7 @@ export class ArchiveFile {
 
   /**
    * @param description for messages
-   * @throws BuildError when it can't be opened, or is no regular file.
+   * @throws BuildError when it can't be opened, or is not a regular file.
    */
   constructor(
     path: HostPath,
