@@ -348,7 +348,7 @@ function checkTar(
 function refuseChoice(description: string, choice: string | undefined): void {
   if (choice === undefined) return;
   throw new BuildError(
-    `${description} is no container image, so there is no '${shownText(choice)}' in it ` +
+    `${description} is not a container image, so there is no '${shownText(choice)}' in it ` +
       "(give the path alone)",
   );
 }

@@ -134,7 +134,7 @@ export async function writeImageStream(
   const differs = written.findIndex((sum, index) => sum !== sums[index]);
   if (differs >= 0) {
     throw new BuildError(
-      `a file changed while it was read, so what went to ${name} is no valid image ` +
+      `a file changed while it was read, so what went to ${name} is not a valid image ` +
         "(build from a tree at rest, such as a snapshot)",
     );
   }

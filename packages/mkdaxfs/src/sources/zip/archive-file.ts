@@ -31,7 +31,7 @@ export class ArchiveFile {
     if (stats.isFile()) return;
     this.close();
     throw new BuildError(
-      `${description} is no regular file, and a zip archive is read from its end`,
+      `${description} is not a regular file, and a zip archive is read from its end`,
     );
   }
 
