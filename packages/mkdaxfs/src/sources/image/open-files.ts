@@ -94,7 +94,7 @@ async function isImage(files: ImageFiles): Promise<boolean> {
 /** Bytes that the config of a runtime bundle may have. */
 const BUNDLE_CONFIG_LIMIT = 4 * 1024 * 1024;
 
-/** An OCI runtime bundle is not an image: it is taken as files, of which hardly anybody wants all. */
+/** An OCI runtime bundle is not an image: it is taken as a tree of files, and a warning says so. */
 async function warnOfBundle(files: ImageFiles, { warn }: SourceContext): Promise<void> {
   try {
     const file = files.rootNames.includes("rootfs") ? files.find("config.json") : undefined;

@@ -14,7 +14,7 @@ export interface Reference {
   readonly domain: string;
   /** Path of the repository in the registry: "library/alpine". */
   readonly repository: string;
-  /** "latest" where neither a tag nor a digest was given, undefined beside a digest alone. */
+  /** "latest" where neither a tag nor a digest was given, undefined where there is only a digest. */
   readonly tag: string | undefined;
   /** "sha256:…" or "sha512:…"; says which image it is, whatever the tag says. */
   readonly digest: string | undefined;
