@@ -16,6 +16,7 @@ const DICTIONARY_MIN = 4096;
 const DICTIONARY_MAX = 128 * 1024 * 1024;
 const END_MARKER = 0xffffffff;
 
+/** What an entry of a zip archive says of its LZMA data. */
 export interface LzmaContent {
   /** Bytes that it unpacks to. */
   readonly size: number;
