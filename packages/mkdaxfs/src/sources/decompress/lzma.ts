@@ -3,8 +3,8 @@ import { BuildError } from "../../errors.js";
 import { cutShort, damaged } from "./damage.js";
 import { type LzmaModel, LzmaProbabilities, RangeDecoder, SHORT_REPEAT } from "./lzma-range.js";
 
-// This is a decoder of our own because those on npm that need no compiler hold input and output in memory
-// as a whole, and take no notice of damage. Written after the LZMA specification of the LZMA SDK.
+// This is a decoder of our own because those on npm that need no compiler hold all input and output in
+// memory, and take no notice of damage. Written after the LZMA specification of the LZMA SDK.
 
 /** Bytes of the header that zip archives have: version of the SDK, length of what follows, that. */
 const HEADER_SIZE = 9;
