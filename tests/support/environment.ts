@@ -150,3 +150,8 @@ export function helperChecks(result: GuestResult, name: string): HelperCheck[] {
   }
   return checks;
 }
+
+/** The checks that failed, a line each: its name and the detail. */
+export function failedChecks(checks: readonly HelperCheck[]): string[] {
+  return checks.filter(({ passed }) => !passed).map(({ name, detail }) => `${name}: ${detail}`);
+}
