@@ -113,9 +113,9 @@ rmmod daxfs || exit 3
 `;
 }
 
-const FRAME = { run: runGuest };
+const OPTIONS = { run: runGuest };
 
-await describeGuest("an image in every kind of memory", "backings", FRAME, (guest) => {
+await describeGuest("an image in every kind of memory", "backings", OPTIONS, (guest) => {
   let sums: string;
   let names: string;
 
