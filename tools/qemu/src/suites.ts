@@ -108,16 +108,17 @@ export async function openSuite(
   if (today !== undefined) return packageSource(suite, today.path, today.problems);
   const archives = options.archives ?? (await hostArchives());
   const problems: string[] = [];
-  for (const sources of sourcesOf(suite, archives)) {
+  for (const { text, isWhole } of sourcesOf(suite, archives)) {
     // The time is in the name, so that lists never change under a run that reads them.
     const path = join(parent, `${suite.name}_${new Date().toISOString().replaceAll(/[:.]/g, "-")}`);
     try {
       await cachedDirectory(path, async (temporary) => {
-        await fetchLists(temporary, sources);
-        await writeFile(join(temporary, PROBLEMS), JSON.stringify(problems));
+        await fetchLists(temporary, text);
+        await writeFile(join(temporary, PROBLEMS), JSON.stringify(isWhole ? [] : problems));
       });
       await removeOldLists(parent, suite);
-      return packageSource(suite, path, problems);
+      // Where another mirror has everything, it does not matter which one could not be reached.
+      return packageSource(suite, path, isWhole ? [] : problems);
     } catch (error) {
       problems.push(error instanceof Error ? error.message : String(error));
     }
@@ -142,8 +143,14 @@ function packageSource(suite: Suite, path: string, problems: readonly string[]):
   return { name: `Debian ${suite.name}`, options: aptOptions(path), problems };
 }
 
-/** Texts for sources.list, the most complete first. */
-function sourcesOf(suite: Suite, archives: Archives): string[] {
+/** A text for sources.list, and whether it has all pockets that the archives have. */
+interface Sources {
+  text: string;
+  isWhole: boolean;
+}
+
+/** What lists may be fetched from: for each mirror, the most complete first. */
+function sourcesOf(suite: Suite, archives: Archives): Sources[] {
   const line = (address: string, name: string) =>
     `deb [${["arch=amd64", "target=Packages", ...archives.options].join(" ")}] ${address} ${name} main\n`;
   return archives.main.flatMap((main) => {
@@ -155,8 +162,10 @@ function sourcesOf(suite: Suite, archives: Archives): string[] {
         ? []
         : archives.security.map((address) => base + line(address, security));
     // Without its pockets a suite still has the packages that it was released with.
-    const fallbacks = suite.base.at(-1) === suite.name ? [base] : [base, first];
-    return [...whole, ...fallbacks];
+    const fallbacks = suite.base.at(-1) === suite.name ? [] : [first];
+    const texts = [...whole, base, ...fallbacks];
+    const wholeCount = Math.max(1, whole.length);
+    return texts.map((text, index) => ({ text, isWhole: index < wholeCount }));
   });
 }
 
