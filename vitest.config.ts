@@ -26,13 +26,14 @@ function project(
   return { extends: true, test: { name, ...test } };
 }
 
-// Projects, so that each can be run alone: `unit` needs Node only, `system` needs Debian's tools and
+// Projects, so that each can be run on its own: `unit` needs Node only, `system` needs Debian's tools and
 // root, `qemu` and `guest` boot virtual machines, `guest` with the kernel that DAXFS_KERNEL names,
 // `debug` with one that finds faults.
 export default defineConfig({
   resolve: { alias },
   test: {
-    // A guest keeps one processor busy, and takes one or two GiB of memory.
+    // One file per processor, and at least two at a time. A guest keeps one processor busy, and takes
+    // one or two GiB of memory.
     maxWorkers: Math.max(2, availableParallelism()),
     sequence: { sequencer: LongestFirst },
     projects: [

@@ -22,7 +22,7 @@
 #define DAXFS_KERNEL_BEFORE(major, minor) \
 	(KERNEL_VERSION(major, minor, 0) > LINUX_VERSION_CODE)
 
-/* 6.2 renamed the operation that reads an ACL from an inode alone. */
+/* 6.2 renamed the operation that reads an ACL without a dentry. */
 #if DAXFS_KERNEL_BEFORE(6, 2)
 #define DAXFS_GET_INODE_ACL get_acl
 #else
@@ -124,8 +124,8 @@ static inline void daxfs_fillattr(struct mnt_idmap *idmap, u32 request_mask,
 #endif
 
 /*
- * Since 6.7 a fault runs with the lock of its mapping alone, but if the mapping has
- * no .map_pages, it is made again with mmap_lock.
+ * Since 6.7 a fault runs with only the lock of its mapping. Where the mapping has
+ * no .map_pages, it is repeated with mmap_lock.
  */
 #define DAXFS_FAULT_WANTS_MAP_PAGES (!DAXFS_KERNEL_BEFORE(6, 7))
 
@@ -215,7 +215,7 @@ static inline vm_fault_t daxfs_insert_page(struct vm_area_struct *vma,
 #if DAXFS_KERNEL_BEFORE(6, 17)
 	return vmf_insert_page(vma, address, pfn_to_page(pfn));
 #else
-	/* It looks at these two alone. */
+	/* It looks at these two only. */
 	struct vm_fault vmf = { .vma = vma, .address = address };
 
 	return vmf_insert_page_mkwrite(&vmf, pfn_to_page(pfn), false);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ((GPL-2.0-only WITH Linux-syscall-note) OR MIT) */
 /*
  * The daxfs image format. Generated from packages/format/src/schema.ts: do not
- * edit, change the schema and run "pnpm generate". docs/format.md has the whole
- * text. All integers are little-endian.
+ * edit, change the schema and run "npm run generate". docs/format.md has the
+ * whole text. All integers are little-endian.
  */
 #ifndef _DAXFS_FORMAT_H
 #define _DAXFS_FORMAT_H

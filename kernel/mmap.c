@@ -162,7 +162,7 @@ static void daxfs_map_pfns(const struct vm_fault *vmf, unsigned long pfn,
 			    &window);
 }
 #else
-/* There an entry can't be copied, and a fault maps its own page alone. */
+/* There an entry can't be copied, and a fault maps only its own page. */
 static void daxfs_map_pfns(const struct vm_fault *vmf, unsigned long pfn,
 			   unsigned long start, unsigned long end)
 {

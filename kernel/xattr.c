@@ -35,7 +35,7 @@ static int daxfs_find_xattr(struct inode *inode, const char *name,
 	}
 }
 
-/* The size alone where there is no @buffer. */
+/* Only the size, where there is no @buffer. */
 static int daxfs_xattr_get(const struct xattr_handler *handler,
 			   struct dentry *unused, struct inode *inode,
 			   const char *name, void *buffer, size_t size)

@@ -176,6 +176,7 @@ export async function main(argv) {
   try {
     say("building the module and the images");
     const kernel = await fetchKernel(role, cacheDirectory);
+    if (kernel.notice !== undefined) say(kernel.notice);
     const module = await buildModule(
       kernel,
       `${root}/kernel`,

@@ -3,7 +3,7 @@
 import { expect, it } from "vitest";
 import { describeGuest } from "../support/guest-suite.js";
 import { prepareCycles } from "../support/mount-cycles.js";
-import { DEBUG_FRAME, LEAK_FUNCTIONS, leaksOf } from "./support.js";
+import { DEBUG_OPTIONS, LEAK_FUNCTIONS, leaksOf } from "./support.js";
 
 const MEMORIES = ["a range", "a range with struct pages", "a dma-buf"] as const;
 /** Operations that are swept. Four are mounts while nothing is mounted: not of a dma-buf. */
@@ -19,7 +19,7 @@ echo N >fail_page_alloc/ignore-gfp-highmem && echo 0 >fail_page_alloc/min-order 
 cd /
 `;
 
-await describeGuest("an allocation that fails", "allocation-failures", DEBUG_FRAME, (guest) => {
+await describeGuest("an allocation that fails", "allocation-failures", DEBUG_OPTIONS, (guest) => {
   guest.boot(async ({ directory, kernel }) => {
     const setup = await prepareCycles(directory, kernel);
     const memories = [

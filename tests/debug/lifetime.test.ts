@@ -4,11 +4,11 @@ import { beforeAll, expect, it } from "vitest";
 import type { HelperCheck } from "../support/environment.js";
 import { describeGuest } from "../support/guest-suite.js";
 import { cycleChecks, cyclesScript, prepareCycles } from "../support/mount-cycles.js";
-import { DEBUG_FRAME, LEAK_FUNCTIONS, leaksOf } from "./support.js";
+import { DEBUG_OPTIONS, LEAK_FUNCTIONS, leaksOf } from "./support.js";
 
 const TITLE = "a thousand mounts on the debug kernel";
 
-await describeGuest(TITLE, "debug-lifetime", DEBUG_FRAME, (guest) => {
+await describeGuest(TITLE, "debug-lifetime", DEBUG_OPTIONS, (guest) => {
   let checks: HelperCheck[];
   let complaints: string[];
 

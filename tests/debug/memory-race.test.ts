@@ -9,7 +9,7 @@ import { dataDirectory } from "../corpus/corpus.js";
 import { buildMountWalk } from "../image/programs.js";
 import { compileHelper } from "../support/environment.js";
 import { describeGuest } from "../support/guest-suite.js";
-import { DEBUG_FRAME, LEAK_FUNCTIONS, leaksOf } from "./support.js";
+import { DEBUG_OPTIONS, LEAK_FUNCTIONS, leaksOf } from "./support.js";
 
 /** Seconds for each image. */
 const SECONDS = 60;
@@ -35,7 +35,7 @@ cmp /tmp/before /tmp/after && [ -s /tmp/before ] && result "${name} tree" pass
 
 const TITLE = `memory that changes under a mount (seed ${SEED})`;
 
-await describeGuest(TITLE, "memory-race", DEBUG_FRAME, (guest) => {
+await describeGuest(TITLE, "memory-race", DEBUG_OPTIONS, (guest) => {
   guest.boot(async ({ directory }) => {
     console.info(`DAXFS_SEED=${SEED}`);
     const paths = BASE_NAMES.map((name) => join(directory, name));

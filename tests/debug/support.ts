@@ -20,7 +20,7 @@ export async function buildDebugDaxfs(): Promise<Daxfs> {
 }
 
 /** For `describeGuest`: guests with the debug kernel and the images in reserved memory. */
-export const DEBUG_FRAME: GuestSuiteOptions = { build: buildDebugDaxfs, run: runGuest };
+export const DEBUG_OPTIONS: GuestSuiteOptions = { build: buildDebugDaxfs, run: runGuest };
 
 /** Builds the module in a directory of tests/debug. */
 export function buildTestModule(kernel: Kernel, name: string): Promise<string> {

@@ -16,8 +16,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import {
   buildImage,
   compileHelper,
+  failedChecks,
   fetchKernelUnderTest,
-  type HelperCheck,
   hostScript,
 } from "../support/environment.js";
 import { describeGuest } from "../support/guest-suite.js";
@@ -113,9 +113,9 @@ rmmod daxfs || exit 3
 `;
 }
 
-const FRAME = { run: runGuest };
+const OPTIONS = { run: runGuest };
 
-await describeGuest("an image in every kind of memory", "backings", FRAME, (guest) => {
+await describeGuest("an image in every kind of memory", "backings", OPTIONS, (guest) => {
   let sums: string;
   let names: string;
 
@@ -177,13 +177,13 @@ await describeGuest("an image in every kind of memory", "backings", FRAME, (gues
 
       it("is read and mapped, with few faults and no page cache", () => {
         const checks = guest.checks(`${backing} use`);
-        expect(failures(checks)).toEqual([]);
+        expect(failedChecks(checks)).toEqual([]);
         expect(checks).toHaveLength(16);
       });
 
       it("outlives its unmount in what is open and mapped, and no longer", () => {
         const checks = guest.checks(`${backing} end`);
-        expect(failures(checks)).toEqual([]);
+        expect(failedChecks(checks)).toEqual([]);
         expect(checks).toHaveLength(7);
         const text = guest.result.attachments[`${backing} end`]?.toString() ?? "";
         const [, before, after] = /^dma-bufs (\d+) (\d+)$/m.exec(text) ?? [];
@@ -193,7 +193,7 @@ await describeGuest("an image in every kind of memory", "backings", FRAME, (gues
       if (!isDmaBuf(backing)) {
         it("takes few faults without struct pages, too", () => {
           const checks = guest.checks(`${backing} nopages`);
-          expect(failures(checks)).toEqual([]);
+          expect(failedChecks(checks)).toEqual([]);
           expect(checks).toHaveLength(4);
         });
       }
@@ -202,7 +202,7 @@ await describeGuest("an image in every kind of memory", "backings", FRAME, (gues
       if (!isDmaBuf(backing)) return;
       it("refuses what is wrong, and lets go of every dma-buf", () => {
         const checks = guest.checks(`${backing} misuse`);
-        expect(failures(checks)).toEqual([]);
+        expect(failedChecks(checks)).toEqual([]);
         expect(checks.length).toBeGreaterThan(70);
       });
     });
@@ -210,7 +210,7 @@ await describeGuest("an image in every kind of memory", "backings", FRAME, (gues
 
   it("is held as long as it is mounted, whatever its exporter does, and no longer", () => {
     const checks = guest.checks("exporter");
-    expect(failures(checks)).toEqual([]);
+    expect(failedChecks(checks)).toEqual([]);
     expect(checks).toHaveLength(MOVABLE === "pinned" ? 47 : 37);
   });
 
@@ -242,8 +242,4 @@ function table(result: GuestResult): string {
   });
   const head = ["backing", "use", "end", "misuse", "faults", "nopages"];
   return [head, ...rows].map((row) => row.map((cell) => cell.padEnd(12)).join(" ")).join("\n");
-}
-
-function failures(checks: readonly HelperCheck[]): string[] {
-  return checks.filter(({ passed }) => !passed).map(({ name, detail }) => `${name}: ${detail}`);
 }

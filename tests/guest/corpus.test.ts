@@ -174,9 +174,9 @@ function checkRefusal(outcome: Extract<KernelOutcome, { mount: "refused" }>, vis
   );
 }
 
-const FRAME = { needsRoot: false };
+const OPTIONS = { needsRoot: false };
 
-await describeGuest("the corpus in a virtual machine", "corpus", FRAME, (guest) => {
+await describeGuest("the corpus in a virtual machine", "corpus", OPTIONS, (guest) => {
   let images: Map<string, Uint8Array>;
 
   guest.boot(prepare);

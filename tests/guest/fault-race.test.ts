@@ -43,9 +43,9 @@ rmmod test_race || exit 5
 rmmod daxfs || exit 6
 `;
 
-const FRAME = { run: runGuest };
+const OPTIONS = { run: runGuest };
 
-await describeGuest("a small fault and a huge one", "fault-race", FRAME, (guest) => {
+await describeGuest("a small fault and a huge one", "fault-race", OPTIONS, (guest) => {
   guest.boot(
     async ({ directory, kernel }) => {
       const tree = join(directory, "tree");

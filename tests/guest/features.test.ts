@@ -391,7 +391,7 @@ function faultCounts(mode: string, checks: readonly HelperCheck[]): string {
   return `faults of 64 MiB, ${mode}: ${counts.map(({ detail }) => detail).join(", ")}`;
 }
 
-/** An image of a directory of two files of which the directory lists the first alone. */
+/** An image of a directory of two files of which the directory lists only the first. */
 async function withLostEntry(tree: string, work: string): Promise<Buffer> {
   const path = await buildImage(tree, join(work, "whole.daxfs"));
   const image = await readFile(path);

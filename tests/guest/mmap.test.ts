@@ -5,7 +5,13 @@ import { join } from "node:path";
 import { isSince } from "@daxfs/qemu";
 import { beforeAll, expect, it } from "vitest";
 import { MOUNTED_BY_ADDRESS } from "../support/backing.js";
-import { buildImage, compileHelper, type HelperCheck, hostScript } from "../support/environment.js";
+import {
+  buildImage,
+  compileHelper,
+  failedChecks,
+  type HelperCheck,
+  hostScript,
+} from "../support/environment.js";
 import { describeGuest } from "../support/guest-suite.js";
 
 /** Around the page, what a fault maps at once, and the huge page. */
@@ -92,13 +98,13 @@ rmmod daxfs || exit 3
   });
 
   it("keeps to what mmap(2) promises", () => {
-    expect(failures(checks)).toEqual(differences);
+    expect(failedChecks(checks)).toEqual(differences);
     expect(checks.length).toBeGreaterThan(130);
   });
 
   it("does so in an image for huge mappings, too", () => {
     const aligned = guest.checks("checks 1");
-    expect(failures(aligned)).toEqual(differences);
+    expect(failedChecks(aligned)).toEqual(differences);
     expect(aligned.map(({ name }) => name)).toEqual(checks.map(({ name }) => name));
   });
 
@@ -114,7 +120,3 @@ rmmod daxfs || exit 3
     }
   });
 });
-
-function failures(all: readonly HelperCheck[]): string[] {
-  return all.filter(({ passed }) => !passed).map(({ name, detail }) => `${name}: ${detail}`);
-}

@@ -6,7 +6,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
 import { BACKING, itByAddress, MOUNTED_BY_ADDRESS } from "../support/backing.js";
-import { buildImage, compileHelper, type HelperCheck, hostScript } from "../support/environment.js";
+import { buildImage, compileHelper, failedChecks, hostScript } from "../support/environment.js";
 import { describeGuest } from "../support/guest-suite.js";
 
 const HELPERS = ["mount_option", "file_checks", "directory_checks", "access_checks"] as const;
@@ -172,10 +172,6 @@ function attempt(name: string): Attempt {
   return found;
 }
 
-function failed(checks: HelperCheck[]): string[] {
-  return checks.filter(({ passed }) => !passed).map(({ name, detail }) => `${name}: ${detail}`);
-}
-
 await describeGuest("a mount", "mount", {}, (guest) => {
   guest.boot(async ({ directory }) => {
     const tree = join(directory, "tree");
@@ -271,7 +267,7 @@ mount_image 0 /mnt && umount /mnt && rmmod daxfs || exit 5
 
   it("can't be written, and serves every way of reading", () => {
     const checks = guest.checks("files");
-    expect(failed(checks)).toEqual([]);
+    expect(failedChecks(checks)).toEqual([]);
     expect(checks.length).toBeGreaterThan(90);
   });
 
@@ -283,13 +279,13 @@ mount_image 0 /mnt && umount /mnt && rmmod daxfs || exit 5
 
   it("lists and looks up, also a large directory, also while caches are dropped", () => {
     const checks = guest.checks("directories");
-    expect(failed(checks)).toEqual([]);
+    expect(failedChecks(checks)).toEqual([]);
     expect(checks.length).toBeGreaterThan(30);
   });
 
   it("enforces permissions and ACLs, and shows capabilities", () => {
     const checks = guest.checks("access");
-    expect(failed(checks)).toEqual([]);
+    expect(failedChecks(checks)).toEqual([]);
     expect(checks.length).toBeGreaterThan(30);
     expect(hostCapabilities).toContain("cap_net_raw");
     expect(guest.value("capabilities")).toBe(hostCapabilities);
@@ -297,7 +293,7 @@ mount_image 0 /mnt && umount /mnt && rmmod daxfs || exit 5
 
   itByAddress("lives as long as it is used, and not longer", () => {
     const checks = guest.checks("lifetime");
-    expect(failed(checks)).toEqual([]);
+    expect(failedChecks(checks)).toEqual([]);
     expect(checks.length).toBeGreaterThan(50);
   });
 

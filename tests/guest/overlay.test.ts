@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { isSince } from "@daxfs/qemu";
 import { expect, it } from "vitest";
 import { DECORATION, decorate } from "../support/decoration.js";
-import { buildImage, compileHelper, type HelperCheck, hostScript } from "../support/environment.js";
+import { buildImage, compileHelper, failedChecks, hostScript } from "../support/environment.js";
 import { describeGuest } from "../support/guest-suite.js";
 import { compareInGuest, comparison, hostManifest, manifestSetup } from "../support/manifest.js";
 import { EXPECTED_MERGE, MAKE_BASE, MAKE_MIDDLE, MAKE_TOP } from "../support/overlay-layers.js";
@@ -345,12 +345,12 @@ await describeGuest("overlayfs over images in memory", "overlay", {}, (guest) =>
   });
 
   it.each(VARIANTS)("is changed through an overlay, which keeps it: $name", ({ name }) => {
-    expect(failed(guest.checks(`${name} change`))).toEqual([]);
-    expect(failed(guest.checks(`${name} again`))).toEqual([]);
+    expect(failedChecks(guest.checks(`${name} change`))).toEqual([]);
+    expect(failedChecks(guest.checks(`${name} again`))).toEqual([]);
   });
 
   it("is changed through a volatile overlay, which can't be mounted again", () => {
-    expect(failed(guest.checks("volatile change"))).toEqual([]);
+    expect(failedChecks(guest.checks("volatile change"))).toEqual([]);
     expect(guest.value("volatile again")).not.toBe("0");
   });
 
@@ -367,14 +367,14 @@ await describeGuest("overlayfs over images in memory", "overlay", {}, (guest) =>
   it.each(["save", "open", "again", "hostile", "foreign"])(
     "has file handles of its own: %s",
     (step) => {
-      expect(failed(guest.checks(`daxfs handles ${step}`))).toEqual([]);
+      expect(failedChecks(guest.checks(`daxfs handles ${step}`))).toEqual([]);
     },
   );
 
   it.each(["save", "open", "copied", "again", "hostile"])(
     "has file handles through an overlay: %s",
     (step) => {
-      expect(failed(guest.checks(`overlay handles ${step}`))).toEqual([]);
+      expect(failedChecks(guest.checks(`overlay handles ${step}`))).toEqual([]);
     },
   );
 
@@ -398,8 +398,8 @@ await describeGuest("overlayfs over images in memory", "overlay", {}, (guest) =>
   });
 
   it("takes no page cache, read directly or through an overlay", () => {
-    expect(failed(guest.checks("daxfs page cache"))).toEqual([]);
-    expect(failed(guest.checks("overlay page cache"))).toEqual([]);
+    expect(failedChecks(guest.checks("daxfs page cache"))).toEqual([]);
+    expect(failedChecks(guest.checks("overlay page cache"))).toEqual([]);
     expect(Number(guest.value(`KiB cached by ${CONTAINERS} readers`))).toBeLessThan(1024);
   });
 
@@ -421,7 +421,7 @@ await describeGuest("overlayfs over images in memory", "overlay", {}, (guest) =>
 
   it("can be the lower layer of a container in a user namespace", () => {
     expect(guest.value("in a user namespace")).toBe("0:0\nstatus 0");
-    expect(failed(guest.checks("container change"))).toEqual([]);
+    expect(failedChecks(guest.checks("container change"))).toEqual([]);
     expect(guest.value("owner of what a container wrote")).toBe(`${SHIFT + 12}:${SHIFT + 34}`);
   });
 
@@ -436,8 +436,4 @@ await describeGuest("overlayfs over images in memory", "overlay", {}, (guest) =>
 /** An ACL as getfacl prints it, with the ids of an idmapped mount. */
 function shiftedAcl(acl: string): string {
   return acl.replace(/^((?:user|group):)(\d+)/gm, (_, kind, id) => kind + (Number(id) + SHIFT));
-}
-
-function failed(checks: readonly HelperCheck[]): string[] {
-  return checks.filter(({ passed }) => !passed).map(({ name, detail }) => `${name}: ${detail}`);
 }

@@ -39,7 +39,7 @@ await describeGuest("the page cache", "page-cache", {}, (guest) => {
   guest.boot(async ({ directory }) => {
     const tree = join(directory, "tree");
     await hostScript('cp -a "$1" "$2"', await debianRootfs(CACHE), tree);
-    // Uncompressed, so that what it caches can be held against what was read.
+    // Uncompressed, so that what it caches can be compared with what was read.
     await hostScript(
       'mksquashfs "$1" "$2" -noI -noD -noF -noX -no-progress -quiet',
       join(tree, CONTROLLED),

@@ -146,9 +146,9 @@ async function runDriven(options: GuestOptions): Promise<GuestResult> {
   return ended.value;
 }
 
-const FRAME = { skip, run: runDriven };
+const OPTIONS = { skip, run: runDriven };
 
-await describeGuest("a Debian system that boots from memory", "systemd", FRAME, (guest) => {
+await describeGuest("a Debian system that boots from memory", "systemd", OPTIONS, (guest) => {
   afterAll(() => removeDirectory(sockets));
 
   guest.boot(async ({ directory, kernel }) => {

@@ -113,9 +113,9 @@ async function prepare({ directory }: Preparation): Promise<SuiteGuestOptions> {
   };
 }
 
-const FRAME = { needsRoot: false };
+const OPTIONS = { needsRoot: false };
 
-await describeGuest("version 1", "version1", FRAME, (guest) => {
+await describeGuest("version 1", "version1", OPTIONS, (guest) => {
   const reported = guest.value;
 
   guest.boot(prepare);

@@ -48,7 +48,7 @@ export function fetchKernelUnderTest(): Promise<Kernel> {
 
 /**
  * Fetches the kernel under test and builds the module. DAXFS_MODULE_SOURCE names another directory
- * than `kernel/`, to hold the tests against a changed module.
+ * than `kernel/`, to run the tests on a changed module.
  */
 export async function buildDaxfs(): Promise<Daxfs> {
   const kernel = await fetchKernelUnderTest();
@@ -149,4 +149,9 @@ export function helperChecks(result: GuestResult, name: string): HelperCheck[] {
     throw new Error(`${name} did not come to its end:\n${text}`);
   }
   return checks;
+}
+
+/** The checks that failed, a line each: its name and the detail. */
+export function failedChecks(checks: readonly HelperCheck[]): string[] {
+  return checks.filter(({ passed }) => !passed).map(({ name, detail }) => `${name}: ${detail}`);
 }

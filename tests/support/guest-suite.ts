@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The frame of a test file that boots one guest: what it takes, the boot, and the cleaning up. */
+/** What test files that boot one guest have in common: preparation, the boot, and cleaning up. */
 import type { GuestOptions, GuestResult } from "@daxfs/qemu";
 import { afterAll, beforeAll, describe } from "vitest";
 import { runDaxfsGuest } from "./backing.js";
@@ -21,8 +21,9 @@ export interface Preparation extends Daxfs {
 }
 
 /**
- * A guest without what the frame knows. It has one processor unless `cpus` says more, which tests of
- * concurrency do: a second one makes QEMU's emulation take more time, even for what uses one.
+ * The options of a guest that a test file gives; `describeGuest` sets the others. A guest has one
+ * processor unless `cpus` says more, as for tests of concurrency: QEMU's emulation is slower with two,
+ * even for programs that use one.
  */
 export type SuiteGuestOptions = Omit<GuestOptions, "kernel" | "modules" | "name">;
 
@@ -30,19 +31,19 @@ export type SuiteGuestOptions = Omit<GuestOptions, "kernel" | "modules" | "name"
 export interface GuestSuite {
   /**
    * Has the guest booted before the tests, with the module loaded. `prepare` makes its images and
-   * programs, and returns what it runs. It all may take the given time, or that of the project.
+   * programs, and returns what it runs. All of this may take the given time, or that of the project.
    */
   boot(
     prepare: (preparation: Preparation) => Promise<SuiteGuestOptions>,
     timeoutSeconds?: number,
   ): void;
-  /** What the guest reported. Throws before it has come to its end. */
+  /** What the guest reported. Throws before the guest has ended. */
   readonly result: GuestResult;
   /** A value that the guest sent. Throws if it did not. */
   value(name: string): string;
   /** The checks of a helper program, whose output the guest attached under `name`. */
   checks(name: string): HelperCheck[];
-  /** Those of them that failed. */
+  /** The checks under `name` that failed. */
   failures(name: string): HelperCheck[];
 }
 
@@ -79,7 +80,7 @@ function guestSuite(name: string, options: GuestSuiteOptions): GuestSuite {
   let directory: string | undefined;
   let result: GuestResult | undefined;
   const ended = () => {
-    if (result === undefined) throw new Error(`the guest of ${name} has not come to its end`);
+    if (result === undefined) throw new Error(`the guest of ${name} has not ended`);
     return result;
   };
   afterAll(() => removeDirectory(directory));

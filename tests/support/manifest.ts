@@ -76,7 +76,7 @@ lines() {
 } | "$P"sort
 `;
 
-/** The manifest of a tree on the host. Root alone sees everything. */
+/** The manifest of a tree on the host. Only root sees everything. */
 export async function hostManifest(tree: string): Promise<string> {
   // Not decoded as UTF-8: names are bytes.
   const { stdout } = await execa("bash", ["-o", "pipefail", "-c", SCRIPT, "manifest", tree, ""], {

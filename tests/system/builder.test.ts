@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The image builder from the outside: the command is run on real directories, and what is in the
-// images is held against what Debian's tools say of the directories.
+// images is checked against what Debian's tools say of the directories.
 import {
   closeSync,
   copyFileSync,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // @ts-check
-// The order in which test files start. The longest come first, so that no processor waits at the
-// end for one that began last; and what needs no kernel comes before what does, as kernels may
-// still be on their way.
+// The order in which test files start: the longest first, so that no processor is idle at the end
+// while a long file that started late still runs.
 import { BaseSequencer } from "vitest/node";
 
 /**
- * Seconds that files take, roughly, on two processors: only their order counts. Others take 20.
+ * Approximate run time of files in seconds on two processors. Only the order matters. Files that are
+ * not listed count as OTHERS.
  * @type {Readonly<Record<string, number>>}
  */
 const SECONDS = {
@@ -22,7 +22,7 @@ const SECONDS = {
 };
 const OTHERS = 20;
 
-/** Sorts test files by what they take. */
+/** Sorts test files by their run time, the longest first. */
 export class LongestFirst extends BaseSequencer {
   /**
    * @param {import("vitest/node").TestSpecification[]} files

@@ -56,12 +56,18 @@ function choose(option, all) {
   return chosen.length === 0 ? all : chosen;
 }
 
-/** Test files whose guests have their images where DAXFS_BACKING says. */
+/**
+ * Test files whose guests have their images in the backing that DAXFS_BACKING names. That is what
+ * `describeGuest` does; files that run their guests in another way import `runGuest`.
+ */
 function testFiles() {
   return readdirSync(`${root}/${TESTS}`)
     .filter((name) => name.endsWith(".test.ts"))
     .map((name) => `${TESTS}/${name}`)
-    .filter((path) => readFileSync(`${root}/${path}`, "utf8").includes("support/backing.js"));
+    .filter((path) => {
+      const text = readFileSync(`${root}/${path}`, "utf8");
+      return text.includes("support/guest-suite.js") && !text.includes("runGuest");
+    });
 }
 
 /**

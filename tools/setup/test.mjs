@@ -71,7 +71,9 @@ function runWatched(command, words, env) {
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
-  const end = () => process.kill(-(child.pid ?? 0), "SIGKILL");
+  const end = () => {
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+  };
   let silent = false;
   const hang = () => {
     silent = true;
@@ -85,16 +87,14 @@ function runWatched(command, words, env) {
   };
   child.stdout.on("data", watch).pipe(process.stdout, { end: false });
   child.stderr.on("data", watch).pipe(process.stderr, { end: false });
-  const interrupted = () => {
-    end();
-    process.exit(130);
-  };
-  process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
+  const interrupted = () => process.exit(130);
+  // Also when this process ends for another reason, such as a kernel that can't be fetched.
+  process.once("exit", end).once("SIGINT", interrupted).once("SIGTERM", interrupted);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code, signal) => {
       clearTimeout(timer);
-      process.off("SIGINT", interrupted).off("SIGTERM", interrupted);
+      process.off("exit", end).off("SIGINT", interrupted).off("SIGTERM", interrupted);
       resolve(silent ? "no output" : (code ?? signal));
     });
   });

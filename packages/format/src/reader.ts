@@ -64,7 +64,7 @@ export class ImageReader {
 
   /**
    * @param bytes the image; closed by {@link close}
-   * @throws FormatError when the superblock breaks a rule or the root is no directory.
+   * @throws FormatError when the superblock breaks a rule or the root is not a directory.
    */
   constructor(private readonly bytes: ImageBytes) {
     if (bytes.size < SUPERBLOCK.size) {

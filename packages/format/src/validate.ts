@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The rules that one record can be held against by itself, as pure functions. */
+/** The rules that one record can be checked against by itself, as pure functions. */
 import { printable } from "./bytes.js";
 import type { Inode, Superblock } from "./records.js";
 import type { RuleId } from "./rules.js";
@@ -153,7 +153,7 @@ function checkIdentity(superblock: Superblock, size: number): Breach[] {
  */
 export function checkSuperblock(superblock: Superblock, size: number): Breach[] {
   const breaches = checkIdentity(superblock, size);
-  // What follows would only repeat that this is no image.
+  // What follows would only repeat that this is not an image.
   if (breaches.length > 0) return breaches;
 
   const end = superblock.total_size;
@@ -362,7 +362,7 @@ export function checkName(ino: number, name: string): Breach[] {
 }
 
 /**
- * The rules of a further name of a hard-linked file, held against the entry it names.
+ * The rules of a further name of a hard-linked file, checked against the entry it names.
  * @param first the entry that `link_ino` leads to, undefined where there is none
  */
 export function checkLink(

@@ -14,11 +14,11 @@ function committed(path: string): string {
 }
 
 describe("what is generated from the schema", () => {
-  it("is what kernel/daxfs_format.h has (run pnpm generate)", () => {
+  it("is what kernel/daxfs_format.h has (run npm run generate)", () => {
     expect(committed("kernel/daxfs_format.h")).toBe(emitHeader());
   });
 
-  it("is what docs/format.md has (run pnpm generate)", () => {
+  it("is what docs/format.md has (run npm run generate)", () => {
     expect(committed("docs/format.md")).toBe(emitReference());
   });
 

@@ -154,7 +154,7 @@ async function mergeSources(
 ): Promise<{ readonly tree: Tree; readonly markers: OverlayMarkers | undefined }> {
   if (whiteouts === "overlay" && sources.length > 1) {
     throw new BuildError(
-      `whiteouts can be kept of one layer alone, and these are ${sources.length} (give one layer, ` +
+      `whiteouts can be kept only of one layer, and these are ${sources.length} (give one layer, ` +
         "or have them applied)",
     );
   }

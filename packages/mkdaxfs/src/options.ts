@@ -89,7 +89,7 @@ export interface BuildOptions {
   /** Gives the build up: it then throws the signal's reason and leaves nothing behind. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
-  /** Gets what the user should know and what is no error, a line each. */
+  /** Gets what the user should know and what is not an error, a line each. */
   readonly onWarning?: (text: string) => void;
 }
 

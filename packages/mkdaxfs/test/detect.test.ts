@@ -461,7 +461,7 @@ describe("what can't be used is refused by what it is:", () => {
     mkdirSync(scratch("plain"));
     for (const path of [scratch("plain"), fileOf(await tarOf(...ROOTFS))]) {
       expect((await messageOf(open(`${path}:latest`))).replaceAll(path, "P")).toBe(
-        "P is no container image, so there is no 'latest' in it (give the path alone)",
+        "P is not a container image, so there is no 'latest' in it (give the path alone)",
       );
     }
   });

@@ -238,7 +238,7 @@ describe("manifests", () => {
   it("of other artifacts are refused by name", async () => {
     const helm = "application/vnd.cncf.helm.config.v1+json";
     expect(await refusal({ ...MANIFEST, config: { ...CONFIG, mediaType: helm } })).toBe(
-      `doc is no container image: its config is ${helm} (name a container image)`,
+      `doc is not a container image: its config is ${helm} (name a container image)`,
     );
     const empty = { ...CONFIG, mediaType: "application/vnd.oci.empty.v1+json" };
     const artifactType = "application/vnd.example.sbom";

@@ -137,7 +137,7 @@ describe("a damaged layout is refused:", () => {
     const config = helm.blob(json({}), "application/vnd.cncf.helm.config.v1+json");
     helm.index([helm.image([], {}, { manifest: { config } })]);
     expect(await refusal(helm)).toContain(
-      "is no container image: its config is application/vnd.cncf",
+      "is not a container image: its config is application/vnd.cncf",
     );
   });
 });

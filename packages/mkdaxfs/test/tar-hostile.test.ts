@@ -21,12 +21,12 @@ const next = member({ name: "next" }, "next");
 
 describe("what is no archive", () => {
   it("is said to be none", async () => {
-    expect(await refusal(Buffer.alloc(0))).toBe("a.tar: is no tar archive: it has only 0 bytes");
+    expect(await refusal(Buffer.alloc(0))).toBe("a.tar: is not a tar archive: it has only 0 bytes");
     expect(await refusal(Buffer.from("hello\n"))).toBe(
-      "a.tar: is no tar archive: it has only 6 bytes",
+      "a.tar: is not a tar archive: it has only 6 bytes",
     );
-    expect(await refusal(new Random(1).bytes(5000))).toBe("a.tar: is no tar archive");
-    expect(await refusal(Buffer.alloc(512, "ustar"))).toBe("a.tar: is no tar archive");
+    expect(await refusal(new Random(1).bytes(5000))).toBe("a.tar: is not a tar archive");
+    expect(await refusal(Buffer.alloc(512, "ustar"))).toBe("a.tar: is not a tar archive");
   });
 
   it("in the middle of one is said to be damage, and where", async () => {
@@ -176,7 +176,7 @@ describe("an archive that is cut short", () => {
       } else {
         expect(await refusal(bytes), String(cut)).toMatch(
           cut < 512
-            ? /is no tar archive: it has only/
+            ? /is not a tar archive: it has only/
             : /: ends inside .*: \d+ bytes are missing \(get the archive again\)$|should follow/,
         );
       }

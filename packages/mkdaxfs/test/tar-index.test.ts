@@ -81,7 +81,7 @@ describe("an index of an archive", () => {
   });
 
   it("refuses what it can't make", async () => {
-    expect(await messageOf(indexed(Buffer.alloc(700, 1)))).toBe("image.tar: is no tar archive");
+    expect(await messageOf(indexed(Buffer.alloc(700, 1)))).toBe("image.tar: is not a tar archive");
     expect(await messageOf(indexed(archive(header({ name: "blob", size: 9000 }))))).toBe(
       "image.tar: ends inside blob: 7976 bytes are missing (get the archive again)",
     );

@@ -152,7 +152,7 @@ describe("a source", () => {
       }
     }
     expect(await messageOf(readTar({ kind: "stream", stream: endless() }))).toBe(
-      "a.tar: is no tar archive",
+      "a.tar: is not a tar archive",
     );
     expect(closed).toBe(true);
   });

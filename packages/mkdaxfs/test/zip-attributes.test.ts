@@ -190,10 +190,10 @@ describe("types and permissions", () => {
     [{ name: "x", mode: 0o170644 }, "'x' has the unknown file type 0170000"],
     [{ name: "x/", mode: 0o120777, content: "y" }, "'x/' has a directory's name"],
     [{ name: "x/", mode: 0o010644 }, "'x/' has a directory's name"],
-    [{ name: "x/", mode: 0o040755, content: "y" }, "'x/' has content, and is no regular file"],
-    [{ name: "x/", mode: 0o100644, content: "y" }, "'x/' has content, and is no regular file"],
+    [{ name: "x/", mode: 0o040755, content: "y" }, "'x/' has content, and is not a regular file"],
+    [{ name: "x/", mode: 0o100644, content: "y" }, "'x/' has content, and is not a regular file"],
     [{ name: "x", host: MS_DOS, attributes: 0x10, content: "y" }, "'x' has content, and is no"],
-    [{ name: "x", mode: 0o010644, content: "y" }, "'x' has content, and is no regular file"],
+    [{ name: "x", mode: 0o010644, content: "y" }, "'x' has content, and is not a regular file"],
   ])("%j is refused", async (entry, reason) => {
     expect(await refusal(archive(entry))).toContain(reason);
   });

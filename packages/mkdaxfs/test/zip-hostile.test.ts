@@ -250,8 +250,8 @@ describe("the archive's directory", () => {
       expect(await refusal(fileOf(Buffer.from(bytes)))).toContain("it has no end record");
     }
     expect(await refusal(scratch("is not there"))).toContain("cannot read test.zip: no such file");
-    expect(await refusal("/dev/null")).toContain("is no regular file");
-    expect(await refusal("/")).toContain("is no regular file");
+    expect(await refusal("/dev/null")).toContain("is not a regular file");
+    expect(await refusal("/")).toContain("is not a regular file");
   });
 
   it("is followed by a comment that may hold anything but an end record", async () => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Archives as zip, bsdtar and Python make them, held against the directories they were made of.
+// Archives as zip, bsdtar and Python make them, checked against the directories they were made of.
 import { createHash } from "node:crypto";
 import {
   lstatSync,

@@ -3,10 +3,11 @@
  * fault_race make: writes the content that FILE is to have to its output.
  *
  * fault_race FILE SECONDS CASE...: small and huge faults meet in the first 2 MiB
- * of FILE, while they are unmapped all the time. In each CASE, which takes SECONDS, one thread reads pages at random, itself and through
- * system calls, another empties the range and touches it, and a third does what the
- * case is named after. The content must be right wherever it is seen, nothing may
- * fail, and the file must be the same afterwards.
+ * of FILE, while they are unmapped all the time. In each CASE, which takes SECONDS,
+ * one thread reads pages at random, itself and through system calls, another
+ * empties the range and touches it, and a third does what the case is named after.
+ * The content must be right wherever it is seen, nothing may fail, and the file must
+ * be the same afterwards.
  */
 #include <fcntl.h>
 #include <pthread.h>

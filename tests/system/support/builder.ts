@@ -28,7 +28,7 @@ export const ENVIRONMENT: Record<string, string> = { SOURCE_DATE_EPOCH: "", LC_A
 
 type RunOptions = Pick<Options, "cwd" | "env" | "timeout">;
 
-/** Starts a program; the result has its exit status, and is no error when that is not 0. */
+/** Starts a program; the result has its exit status, and is not an error when that is not 0. */
 export function start(program: string, args: readonly string[], options: RunOptions = {}) {
   return execa(program, args, {
     timeout: 120_000,

@@ -90,7 +90,7 @@ export async function needsUmoci(context: TestContext, ...others: string[]): Pro
 }
 
 /**
- * Unpacks an image of a layout with umoci; that this fails is no error.
+ * Unpacks an image of a layout with umoci; that this fails is not an error.
  * @param bundle directory to be made, which will have the root filesystem in `rootfs`
  */
 export const umociUnpack = (layout: string, tag: string, bundle: string): Promise<Outcome> =>

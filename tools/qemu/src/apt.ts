@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 
-/** Package lists of apt's, and how to use them (`openSuite`). */
+/** A set of package lists and the options that make apt use it (see `openSuite`). */
 export interface PackageSource {
   /** For messages. */
   name: string;
@@ -37,7 +37,7 @@ export async function availableVersions(
 }
 
 /** Parses the paragraphs that `apt-cache show` prints. */
-export function parsePackages(text: string): AptPackage[] {
+function parsePackages(text: string): AptPackage[] {
   const packages: AptPackage[] = [];
   for (const paragraph of text.split(/\n\s*\n/)) {
     const field = (key: string) => new RegExp(`^${key}: (.*)$`, "m").exec(paragraph)?.[1];
@@ -75,7 +75,7 @@ export async function resolvePackages(
 }
 
 /** The reason in what apt-get printed when it could not resolve packages, in one line. */
-export function parseConflict(output: string): string {
+function parseConflict(output: string): string {
   const lines = output.split("\n").map((line) => line.trim());
   const unmet = lines.indexOf("The following packages have unmet dependencies:");
   if (unmet >= 0) {

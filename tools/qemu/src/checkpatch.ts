@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { cachedDirectory, isDirectory } from "./cache.js";
 import { findKernelSource, unpackKernelSource } from "./kernel-source.js";
+import { comparePackageVersions } from "./kernel-version.js";
 
 const FILES = ["checkpatch.pl", "spelling.txt", "const_structs.checkpatch"];
 
@@ -27,7 +28,11 @@ async function newestScripts(parent: string, cacheDirectory: string): Promise<st
       ),
     );
   } catch (error) {
-    const cached = (await isDirectory(parent)) ? (await readdir(parent)).sort().at(-1) : undefined;
+    const versions = (await isDirectory(parent)) ? await readdir(parent) : [];
+    const cached = versions
+      .filter((name) => !name.startsWith("."))
+      .sort(comparePackageVersions)
+      .at(-1);
     if (cached === undefined) throw error;
     return join(parent, cached);
   }

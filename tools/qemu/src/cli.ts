@@ -14,7 +14,8 @@ import { runGuest } from "./vm.js";
 const USAGE = `usage: vm shell [options]          boot a virtual machine on the terminal
        vm run [options] SCRIPT     run a busybox sh script in one, print what it reports as JSON
 
-  --kernel KERNEL      one of Debian's: oldest (6.1, the default), middle (6.12) or newest
+  --kernel KERNEL      Debian's kernel, by role or series: ${ROLE_WORDS};
+                       default: oldest
   --image IMG          place an image in memory (repeatable); shell mounts it
   --backing KIND       where images lie: reserved (the default), ivshmem, nvdimm, virtio-pmem, or
                        the exporter of a dma-buf: dma-heap, udmabuf, vgem

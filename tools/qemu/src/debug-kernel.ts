@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { cachedDirectory, isDirectory } from "./cache.js";
 import { findKernelSource, type KernelSource, unpackKernelSource } from "./kernel-source.js";
-import { seriesOf } from "./kernel-version.js";
+import { comparePackageVersions, seriesOf } from "./kernel-version.js";
 import type { Kernel } from "./kernels.js";
 
 /** The role of the debug kernel (`Kernel.role`). */
@@ -87,11 +87,11 @@ async function builtKernel(
 
 async function newestCached(kernels: string, key: string): Promise<string | undefined> {
   if (!(await isDirectory(kernels))) return undefined;
-  const collator = new Intl.Collator("en", { numeric: true });
   return (await readdir(kernels))
     .filter((name) => name.endsWith(`_${key}`) && !name.startsWith("."))
     .map((name) => name.slice(0, -key.length - 1))
-    .sort((a, b) => collator.compare(b, a))[0];
+    .sort(comparePackageVersions)
+    .at(-1);
 }
 
 async function build(

@@ -14,7 +14,7 @@ export type { GuestSetup } from "./guest.js";
 export { buildInitramfs, type GuestFile, type InitramfsOptions } from "./initramfs.js";
 export { moduleFileName, moduleInfo, readModule, resolveModules } from "./kernel-modules.js";
 export { KERNEL_ROLES, type KernelRole, kernelRole, ROLE_WORDS } from "./kernel-roles.js";
-export { compareSeries, isSince, seriesOf } from "./kernel-version.js";
+export { isSince } from "./kernel-version.js";
 export {
   BUILD_ROOT_MODULE,
   type FetchKernelOptions,
@@ -26,5 +26,5 @@ export { findProgram, sharedLibraries } from "./programs.js";
 export { type GuestRecord, parseReport, type RecordStatus } from "./report.js";
 export { forgetRestarts, restarts } from "./restarts.js";
 export { runShell } from "./shell.js";
-export { type Archives, downloadPackages, openSuite, SUITES, type Suite } from "./suites.js";
+export { type Archives, downloadPackages, SUITES, type Suite } from "./suites.js";
 export { GuestError, type GuestOptions, type GuestResult, runGuest } from "./vm.js";

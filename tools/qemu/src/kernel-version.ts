@@ -18,6 +18,13 @@ export function compareSeries(a: string, b: string): number {
   return majorA - majorB || minorA - minorB;
 }
 
+const collator = new Intl.Collator("en", { numeric: true });
+
+/** Compares two versions of one Debian package, number by number; negative if `a` is older. */
+export function comparePackageVersions(a: string, b: string): number {
+  return collator.compare(a, b);
+}
+
 /**
  * Whether a kernel is of a series or of a later one, for what Linux changed in that series. Expected
  * values are keyed by this, never by the role a kernel has in the tests.

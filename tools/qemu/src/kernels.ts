@@ -12,7 +12,7 @@ import {
 } from "./apt.js";
 import { cachedDirectory, isDirectory } from "./cache.js";
 import { type KernelRole, ROLE_SOURCES } from "./kernel-roles.js";
-import { compareSeries, seriesOf } from "./kernel-version.js";
+import { comparePackageVersions, compareSeries, seriesOf } from "./kernel-version.js";
 import { type Archives, openSuite, type Suite } from "./suites.js";
 import { extractVmlinux } from "./vmlinux.js";
 
@@ -50,6 +50,7 @@ export interface Kernel {
 
 /** What the cache keeps beside an unpacked kernel; paths are relative to its directory. */
 interface CachedKernel {
+  /** The role that it was fetched for. */
   role: KernelRole;
   release: string;
   version: string;
@@ -87,7 +88,7 @@ const HOUR_MS = 60 * 60 * 1000;
 
 /** Choices for `fetchKernel`. */
 export interface FetchKernelOptions {
-  /** Where Debian's packages are had from; the machine's own archives by default. */
+  /** Where Debian's packages come from; the machine's own archives by default. */
   archives?: Archives;
   /**
    * A kernel that was settled on so many hours ago is taken without asking apt again; 24 by default.
@@ -295,7 +296,7 @@ async function settle(
   problems: readonly string[],
   how: string,
 ): Promise<Kernel> {
-  const kernel = await readKernel(cache, directory);
+  const kernel = await readKernel(cache, directory, role);
   const settled: Settled = { directory, time: new Date().toISOString() };
   if (problems.length > 0) {
     settled.notice =
@@ -318,7 +319,7 @@ async function readSettled(
   try {
     const settled: Settled = JSON.parse(await readFile(settledPath(cache, role), "utf8"));
     if (Date.now() - Date.parse(settled.time) > maxAgeHours * HOUR_MS) return undefined;
-    const kernel = await readKernel(cache, settled.directory);
+    const kernel = await readKernel(cache, settled.directory, role);
     return settled.notice === undefined ? kernel : { ...kernel, notice: settled.notice };
   } catch {
     // Nothing is settled, or the kernel was removed since.
@@ -326,11 +327,12 @@ async function readSettled(
   }
 }
 
-async function readKernel(cache: string, directory: string): Promise<Kernel> {
+/** Reads an unpacked kernel; `role` is the one that it has now, if not the one it was fetched for. */
+async function readKernel(cache: string, directory: string, role?: KernelRole): Promise<Kernel> {
   const root = join(cache, KERNELS, directory);
   const found: CachedKernel = JSON.parse(await readFile(join(root, DESCRIPTION), "utf8"));
   return {
-    role: found.role,
+    role: role ?? found.role,
     series: seriesOf(found.release),
     release: found.release,
     version: found.version,
@@ -352,10 +354,9 @@ async function newestCached(cache: string, role: KernelRole): Promise<string | u
     const kernel = await readKernel(cache, name).catch(() => undefined);
     if (kernel?.role === role) found.push({ name, kernel });
   }
-  const collator = new Intl.Collator("en", { numeric: true });
   found.sort(
     ({ kernel: a }, { kernel: b }) =>
-      compareSeries(b.release, a.release) || collator.compare(b.version, a.version),
+      compareSeries(b.release, a.release) || comparePackageVersions(b.version, a.version),
   );
   return found[0]?.name;
 }

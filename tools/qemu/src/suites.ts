@@ -8,7 +8,10 @@ import { cachedDirectory, isDirectory } from "./cache.js";
 /** The keys of Debian's archive, those of coming releases too; of debian-archive-keyring. */
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const HOUR_MS = 60 * 60 * 1000;
-/** Lists are fetched once a day, those that lack a pocket sooner; old ones stay for who reads them. */
+/**
+ * Lists are fetched once a day, incomplete ones once an hour. Old ones are kept for a while, as runs
+ * may still read them.
+ */
 const FRESH_HOURS = 24;
 const FRESH_HOURS_INCOMPLETE = 1;
 const KEPT_HOURS = 48;
@@ -49,7 +52,7 @@ export const SUITES = {
   unstable: { name: "unstable", base: ["unstable"] },
 } as const satisfies Record<string, Suite>;
 
-/** Where Debian's packages are had from. */
+/** Where Debian's packages come from. */
 export interface Archives {
   /** Addresses of the main archive, the first to try first. */
   main: readonly string[];
@@ -60,7 +63,7 @@ export interface Archives {
 }
 
 /** The archives of the machine's own apt configuration. Throws if that names no Debian mirror. */
-export async function hostArchives(): Promise<Archives> {
+async function hostArchives(): Promise<Archives> {
   const main = await hostAddresses("Debian");
   if (main.length === 0) {
     throw new Error("apt has no package lists of a Debian mirror: run apt-get update as root");
@@ -105,16 +108,17 @@ export async function openSuite(
   if (today !== undefined) return packageSource(suite, today.path, today.problems);
   const archives = options.archives ?? (await hostArchives());
   const problems: string[] = [];
-  for (const sources of sourcesOf(suite, archives)) {
+  for (const { text, isWhole } of sourcesOf(suite, archives)) {
     // The time is in the name, so that lists never change under a run that reads them.
     const path = join(parent, `${suite.name}_${new Date().toISOString().replaceAll(/[:.]/g, "-")}`);
     try {
       await cachedDirectory(path, async (temporary) => {
-        await fetchLists(temporary, sources);
-        await writeFile(join(temporary, PROBLEMS), JSON.stringify(problems));
+        await fetchLists(temporary, text);
+        await writeFile(join(temporary, PROBLEMS), JSON.stringify(isWhole ? [] : problems));
       });
       await removeOldLists(parent, suite);
-      return packageSource(suite, path, problems);
+      // Where another mirror has everything, it does not matter which one could not be reached.
+      return packageSource(suite, path, isWhole ? [] : problems);
     } catch (error) {
       problems.push(error instanceof Error ? error.message : String(error));
     }
@@ -139,8 +143,14 @@ function packageSource(suite: Suite, path: string, problems: readonly string[]):
   return { name: `Debian ${suite.name}`, options: aptOptions(path), problems };
 }
 
-/** Texts for sources.list, the most complete first. */
-function sourcesOf(suite: Suite, archives: Archives): string[] {
+/** A text for sources.list, and whether it has all pockets that the archives have. */
+interface Sources {
+  text: string;
+  isWhole: boolean;
+}
+
+/** What lists may be fetched from: for each mirror, the most complete first. */
+function sourcesOf(suite: Suite, archives: Archives): Sources[] {
   const line = (address: string, name: string) =>
     `deb [${["arch=amd64", "target=Packages", ...archives.options].join(" ")}] ${address} ${name} main\n`;
   return archives.main.flatMap((main) => {
@@ -152,8 +162,10 @@ function sourcesOf(suite: Suite, archives: Archives): string[] {
         ? []
         : archives.security.map((address) => base + line(address, security));
     // Without its pockets a suite still has the packages that it was released with.
-    const fallbacks = suite.base.at(-1) === suite.name ? [base] : [base, first];
-    return [...whole, ...fallbacks];
+    const fallbacks = suite.base.at(-1) === suite.name ? [] : [first];
+    const texts = [...whole, base, ...fallbacks];
+    const wholeCount = Math.max(1, whole.length);
+    return texts.map((text, index) => ({ text, isWhole: index < wholeCount }));
   });
 }
 

@@ -35,7 +35,7 @@ export interface GuestResult {
   attachments: Record<string, Buffer>;
   /** Text of the console: the kernel's messages and what programs printed. */
   consoleLog: string;
-  /** The kernel's messages alone, with their time stamps. */
+  /** Only the kernel's messages, with their time stamps. */
   kernelMessages: string[];
   durationSeconds: number;
 }

@@ -105,8 +105,7 @@ describe("the kernel that is taken", () => {
   it("is that of another mirror when the first can't be reached", async () => {
     const { archives, cache, directory } = await publishChanged((paragraph) => paragraph);
     const main = [`file:${directory}/nowhere`, ...archives.main];
-    const { kernel } = await take(cache, { ...archives, main });
-    expect(kernel).toBe(NEW);
+    expect(await take(cache, { ...archives, main })).toEqual({ kernel: NEW, notice: undefined });
   });
 
   it("is the one in the cache when nothing can be reached, and the notice says so", async () => {

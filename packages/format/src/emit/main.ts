@@ -20,7 +20,7 @@ for (const { path, text } of outputs) {
   if (!process.argv.includes("--check")) {
     writeFileSync(file, text);
   } else if (readFileSync(file, "utf8") !== text) {
-    process.stderr.write(`${path} differs from the schema: run "pnpm generate"\n`);
+    process.stderr.write(`${path} differs from the schema: run "npm run generate"\n`);
     stale++;
   }
 }

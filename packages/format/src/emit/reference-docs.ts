@@ -43,7 +43,7 @@ export function emitReference(): string {
     rule.text,
     KEEPERS[rule.kernel],
   ]);
-  return `<!-- Generated from packages/format/src by "pnpm generate": do not edit. -->
+  return `<!-- Generated from packages/format/src by "npm run generate": do not edit. -->
 # The daxfs image format
 
 Version 1, with the extensions that this project writes. Every extension lies in bytes that version

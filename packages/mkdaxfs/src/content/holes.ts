@@ -55,11 +55,11 @@ const HELPERS: readonly (readonly [program: string, ...args: readonly string[]])
   ["python3", "-I", "-S", "-c", PYTHON],
 ];
 
-/** What a line for a file that has no end, or is a file no more, may not pass. */
+/** Bytes that a helper may print; more would mean that it never ends. */
 const OUTPUT_MAX = 256 * 1024 * 1024;
 
 /**
- * Looks where the holes of files lie, so that these are not read. Files of which that can't be told
+ * Finds the holes of files, so that these are not read. Files whose holes can't be found
  * stay as they are.
  * @param files regular files
  * @throws the reason of the signal when it is aborted

@@ -59,6 +59,6 @@ export interface SourceContext {
    */
   readonly xattrVerdict: (name: ByteString) => XattrVerdict;
   readonly report: (progress: Progress) => void;
-  /** Says something that the user should know and that is no error, in one line. */
+  /** Says something that the user should know and that is not an error, in one line. */
   readonly warn: (text: string) => void;
 }

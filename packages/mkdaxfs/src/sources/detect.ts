@@ -105,7 +105,7 @@ async function openDirectory(
   context: SourceContext,
 ): Promise<OpenedPath> {
   const host = byteStringOfText(path);
-  // What can't be looked into is no image either, and so much is said of the directory itself.
+  // What can't be looked into is not an image either, and so much is said of the directory itself.
   describing(
     () => `cannot read ${shown(host)}`,
     () => accessSync(fsPath(host), constants.R_OK | constants.X_OK),
@@ -244,7 +244,7 @@ async function openTar(
   return image ?? { sources: [tarball(description, archive, context)] };
 }
 
-/** @returns undefined where the files are no image. @throws BuildError for a choice among none. */
+/** @returns undefined where the files are not an image. @throws BuildError for a choice among none. */
 async function openImage(
   files: ImageFiles,
   choice: string | undefined,
@@ -328,7 +328,7 @@ function isZip(start: Uint8Array): boolean {
 
 /**
  * Refuses what does not begin with the header of a tar archive. An end marker with nothing before it
- * is no archive either: filesystem images begin with zeros, too.
+ * is not an archive either: filesystem images begin with zeros, too.
  * @param trailer gives the last bytes of a file
  * @throws BuildError saying what it is instead.
  */
@@ -348,7 +348,7 @@ function checkTar(
 function refuseChoice(description: string, choice: string | undefined): void {
   if (choice === undefined) return;
   throw new BuildError(
-    `${description} is no container image, so there is no '${shownText(choice)}' in it ` +
+    `${description} is not a container image, so there is no '${shownText(choice)}' in it ` +
       "(give the path alone)",
   );
 }

@@ -140,7 +140,7 @@ export class FileInode {
     return this.mode & FILE_TYPE.MASK;
   }
 
-  /** @throws TypeError when it is no directory. */
+  /** @throws TypeError when it is not a directory. */
   get children(): Children {
     if (this.body instanceof Map) return this.body;
     throw new TypeError("not a directory");

@@ -131,7 +131,7 @@ class EntryReader {
           : this.contents.wholeLarge(entry, start).then((target) => found(0, byteStringOf(target)));
       default:
         if (entry.uncompressedSize !== 0) {
-          throw new EntryError("has content, and is no regular file (it is damaged)");
+          throw new EntryError("has content, and is not a regular file (it is damaged)");
         }
         return found(0, (mode & FILE_TYPE.MASK) === FILE_TYPE.DIRECTORY ? new Map() : null);
     }

@@ -21,7 +21,7 @@ export class PathGlob {
 
   /**
    * @param pattern with a slash anywhere but at its end it stands for paths from the root, else for
-   *   names anywhere; one at its end has it match directories alone
+   *   names anywhere; one at its end has it match only directories
    * @throws BuildError
    */
   constructor(pattern: string) {

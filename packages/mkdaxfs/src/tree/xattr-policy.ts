@@ -5,6 +5,7 @@ import type { XattrVerdict } from "../sources/context.js";
 import { isPosixAcl, isShownByMount } from "../sources/xattr-names.js";
 import { type Glob, globOf, globText } from "./glob.js";
 
+/** The options that choose attributes. */
 export type XattrOptions = Pick<BuildOptions, "xattrs" | "xattrsInclude" | "xattrsExclude">;
 
 /** Decides which extended attributes get into the image, the same for all sources. */

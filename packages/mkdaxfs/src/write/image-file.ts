@@ -89,7 +89,7 @@ export async function writeImageFile(
       // Who may read the image that this one replaces may read this one, and nobody else.
       const replaced = statSync(fsPath(output), { throwIfNoEntry: false });
       if (replaced !== undefined) fchmodSync(descriptor, replaced.mode & 0o777);
-      // Some filesystems tell of a full disk here alone.
+      // Some filesystems report a full disk only here.
       closeSync(descriptor);
       renameSync(fsPath(partial), fsPath(output));
     });

@@ -89,7 +89,7 @@ class PieceDigests {
 }
 
 /**
- * Writes an image to something that takes bytes in order alone: a pipe, a terminal line, a device.
+ * Writes an image to something that takes bytes only in order: a pipe, a terminal line, a device.
  * The superblock comes first and holds checksums of all that follows, so every file is read twice.
  * @param descriptor where the bytes go, and @param name what it is called in messages
  * @param signal gives it up
@@ -134,7 +134,7 @@ export async function writeImageStream(
   const differs = written.findIndex((sum, index) => sum !== sums[index]);
   if (differs >= 0) {
     throw new BuildError(
-      `a file changed while it was read, so what went to ${name} is no valid image ` +
+      `a file changed while it was read, so what went to ${name} is not a valid image ` +
         "(build from a tree at rest, such as a snapshot)",
     );
   }

@@ -8,7 +8,7 @@ import {
 } from "../content/list.js";
 import type { Plan } from "../plan/plan.js";
 
-/** The contents of a plan, cut into pieces. What they are depends on the plan alone. */
+/** The contents of a plan, cut into pieces. They depend only on the plan. */
 export interface Pieces {
   readonly stretches: Stretches;
   /** Where in the image each goes, ascending. */

@@ -5,7 +5,7 @@ const TOP = 2 ** 24;
 const HALF = 1024;
 const MOVE = 5;
 
-/** Decodes bits from bytes that come bit by bit. */
+/** Decodes bits from bytes that arrive in pieces. */
 export class RangeDecoder {
   /** Bytes at the start. */
   static readonly START_SIZE = 5;

@@ -3,8 +3,8 @@ import { BuildError } from "../../errors.js";
 import { cutShort, damaged } from "./damage.js";
 import { type LzmaModel, LzmaProbabilities, RangeDecoder, SHORT_REPEAT } from "./lzma-range.js";
 
-// There is an own decoder because those on npm that compile nothing hold input and output in memory
-// as a whole, and take no notice of damage. Written after the LZMA specification of the LZMA SDK.
+// This is a decoder of our own because those on npm that need no compiler hold all input and output in
+// memory, and take no notice of damage. Written after the LZMA specification of the LZMA SDK.
 
 /** Bytes of the header that zip archives have: version of the SDK, length of what follows, that. */
 const HEADER_SIZE = 9;
@@ -16,6 +16,7 @@ const DICTIONARY_MIN = 4096;
 const DICTIONARY_MAX = 128 * 1024 * 1024;
 const END_MARKER = 0xffffffff;
 
+/** What an entry of a zip archive says of its LZMA data. */
 export interface LzmaContent {
   /** Bytes that it unpacks to. */
   readonly size: number;

@@ -18,7 +18,7 @@ interface XzExports {
 }
 
 /**
- * Of xz-decompress, its module alone: one of its streams can't begin before the one before it was
+ * Only the module of xz-decompress: one of its streams can't begin before the one before it was
  * read to its end, and sources are opened together.
  */
 const loader = XzReadableStream as unknown as {
@@ -36,7 +36,7 @@ const NO_PROGRESS = 8;
 
 /**
  * Unpacks xz data: the .xz file format 1.2.0 with any number of streams and padding between them,
- * CRC-32 or CRC-64 as check, and LZMA2 alone as filter.
+ * CRC-32 or CRC-64 as check, and only LZMA2 as filter.
  * @param what the data, for messages
  * @param warn gets a line about what follows the data and is none
  * @throws BuildError

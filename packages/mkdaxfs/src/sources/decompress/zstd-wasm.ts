@@ -18,7 +18,7 @@ interface ZstdExports {
 let loaded: ZstdExports | undefined;
 
 /**
- * zstddec's decoder, for its WebAssembly module alone: its own loop over a stream takes no notice
+ * zstddec's decoder, only for its WebAssembly module: its own loop over a stream takes no notice
  * of errors, and so never ends with damaged data.
  */
 class ModuleLoader extends ZSTDDecoder {

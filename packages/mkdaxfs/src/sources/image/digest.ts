@@ -54,7 +54,7 @@ export function verifyBytes(bytes: Uint8Array, expected: Expectation, what: stri
 }
 
 /**
- * Reads a document into memory and holds it against its descriptor.
+ * Reads a document into memory and checks it against its descriptor.
  * @param limit bytes that such a document may have
  * @param what the document, for messages
  * @throws BuildError when it is larger, or is not what the descriptor says.

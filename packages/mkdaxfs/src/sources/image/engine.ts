@@ -86,7 +86,7 @@ async function save(
   const files = await filesOfTar(archive, reference);
   const image = await openImageFiles(files, undefined, context);
   if (image === undefined) {
-    throw new BuildError(`${reference}: what the engine gives is no image (save it to a file)`);
+    throw new BuildError(`${reference}: what the engine gives is not an image (save it to a file)`);
   }
   return image;
 }

@@ -27,7 +27,7 @@ export interface ImageFiles {
 
 /**
  * The files of an image in a directory. Symlinks of blobs are followed wherever they lead, since
- * shared stores are made of them, and what is found is held against a digest. All else has to lie in
+ * shared stores are made of them, and what is found is checked against a digest. All else has to lie in
  * the directory: layers of old archives have no digest, and could be any file of this machine.
  * @throws BuildError when the directory can't be read.
  */

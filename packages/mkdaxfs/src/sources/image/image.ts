@@ -7,7 +7,7 @@ export interface LayerBlob {
   readonly description: string;
   /** "sha256:…" of the bytes that `open` gives, undefined where the place names none. */
   readonly digest: string | undefined;
-  /** Whether the bytes that `open` gives have been held against their digest already. */
+  /** Whether the bytes that `open` gives have been checked against their digest already. */
   readonly isVerified?: boolean;
   /** Bytes that `open` gives, undefined where it is not known. */
   readonly size: number | undefined;

@@ -113,7 +113,7 @@ export class JsonValue {
   }
 
   private member(object: Readonly<Record<string, unknown>>, name: string): JsonValue {
-    // Own members alone: every object has a "constructor".
+    // Only own members: every object has a "constructor".
     const value = Object.hasOwn(object, name) ? object[name] : undefined;
     return new JsonValue(value, this.document, this.field === "" ? name : `${this.field}.${name}`);
   }

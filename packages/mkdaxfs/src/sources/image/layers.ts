@@ -8,7 +8,7 @@ import type { ContainerImage, LayerBlob } from "./image.js";
 
 /**
  * The layers of an image as sources, from the lowest to the highest. Each is opened when its
- * entries are read, and held against its size, its digest and its diffID, as far as they are known.
+ * entries are read, and checked against its size, its digest and its diffID, as far as they are known.
  */
 export function imageSources(image: ContainerImage, context: SourceContext): Source[] {
   return image.layers.map(

@@ -103,7 +103,7 @@ function manifestOf(
   if (!isImageConfig(config.mediaType)) {
     const type = artifactType === "" ? config.mediaType : artifactType;
     throw new NotAnImage(
-      `${what} is no container image: its config is ${shownText(type)} (name a container image)`,
+      `${what} is not a container image: its config is ${shownText(type)} (name a container image)`,
     );
   }
   for (const layer of layers) {

@@ -19,7 +19,7 @@ import { isBareLayout, isOciLayout, openOciLayout, refuseHalfLayout } from "./oc
  * Opens a container image that some files are. Docker writes OCI layouts that are docker archives
  * as well: the layout counts, unless only the archive has what is wanted.
  * @param choice tag or digest of one of several images
- * @returns undefined for files that are no container image
+ * @returns undefined for files that are not a container image
  * @throws BuildError for an image that can't be used.
  */
 export async function openImageFiles(
@@ -56,7 +56,7 @@ async function imageBelow(files: ImageFiles): Promise<ImageFiles | undefined> {
     const images: ImageFiles[] = [];
     for (const name of names) {
       const inside = within.within(name);
-      // The first that is no image, as nearly everywhere the first one is, settles it.
+      // The first that is not an image, as nearly everywhere the first one is, settles it.
       if (!(await isImage(inside))) break;
       images.push(inside);
     }
@@ -94,7 +94,7 @@ async function isImage(files: ImageFiles): Promise<boolean> {
 /** Bytes that the config of a runtime bundle may have. */
 const BUNDLE_CONFIG_LIMIT = 4 * 1024 * 1024;
 
-/** An OCI runtime bundle is no image: it is taken as files, of which hardly anybody wants all. */
+/** An OCI runtime bundle is not an image: it is taken as a tree of files, and a warning says so. */
 async function warnOfBundle(files: ImageFiles, { warn }: SourceContext): Promise<void> {
   try {
     const file = files.rootNames.includes("rootfs") ? files.find("config.json") : undefined;

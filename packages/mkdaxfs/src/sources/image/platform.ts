@@ -85,7 +85,7 @@ export function platformText({ os, architecture, variant }: Platform): string {
  */
 export function distance(wanted: Platform, described: DescribedPlatform): number | undefined {
   const mine = normalized({ variant: "", ...wanted });
-  // Some name the architecture alone.
+  // Some name only the architecture.
   const other = normalized({ ...described, os: described.os === "" ? mine.os : described.os });
   if (mine.os !== other.os || mine.architecture !== other.architecture) return undefined;
   if (mine.variant === other.variant) return 0;

@@ -36,7 +36,7 @@ export const DOCUMENT_LIMITS: Readonly<Record<DocumentKind, number>> = {
 };
 
 /**
- * Reads a document that a descriptor leads to, and holds it against the descriptor.
+ * Reads a document that a descriptor leads to, and checks it against the descriptor.
  * @param kind of the document, whatever its media type
  * @param what the document, for messages
  * @throws BuildError when it has more than `DOCUMENT_LIMITS` bytes, or is not what it should be
@@ -53,7 +53,7 @@ export interface Resolution {
   readonly description: string;
   readonly platform: Platform;
   readonly read: ReadDocument;
-  /** Says something that is no error, in one line. */
+  /** Says something that is not an error, in one line. */
   readonly warn: (text: string) => void;
 }
 

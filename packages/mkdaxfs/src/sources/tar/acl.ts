@@ -25,7 +25,7 @@ interface AclEntry {
  * of `system.posix_acl_access` or `system.posix_acl_default`. Entries are "TYPE:QUALIFIER:rwx" or
  * "TYPE:QUALIFIER:rwx:ID", between newlines or commas.
  * @returns undefined for one that says no more than permissions do
- * @throws TarFault, also for users that are given by names alone: what ids they have, only the
+ * @throws TarFault, also for users that are given only by name: what ids they have, only the
  *   machine that made the archive knows.
  */
 export function aclValue(text: ByteString, kind: "access" | "default"): Uint8Array | undefined {

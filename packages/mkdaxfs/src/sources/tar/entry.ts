@@ -20,7 +20,7 @@ export interface TarEntry {
   readonly path: ByteString;
   /** What a link or a symlink leads to. */
   readonly linkPath: ByteString;
-  /** Permissions alone. */
+  /** Permissions only. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;

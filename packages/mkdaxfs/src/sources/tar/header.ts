@@ -21,7 +21,7 @@ export interface TarHeader {
   readonly type: string;
   readonly path: ByteString;
   readonly linkPath: ByteString;
-  /** Permissions alone. */
+  /** Permissions only. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;

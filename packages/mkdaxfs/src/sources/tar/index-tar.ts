@@ -24,7 +24,7 @@ const LINKS_MAX = 40;
  * @param offset where the archive begins in the file
  * @param size bytes of the archive
  * @param description of the archive, for messages
- * @throws BuildError for what is no tar archive, or one that is damaged or cut short.
+ * @throws BuildError for what is not a tar archive, or one that is damaged or cut short.
  */
 export async function indexTar(
   path: HostPath,

@@ -163,7 +163,7 @@ export class TarReader {
     } catch (error) {
       if (!(error instanceof TarFault)) throw error;
       if (this.start === 0 && !looksLikeTar(block)) {
-        throw new BuildError(`${this.description}: is no tar archive`);
+        throw new BuildError(`${this.description}: is not a tar archive`);
       }
       const at = `at byte ${this.start} of the archive`;
       throw new BuildError(
@@ -181,7 +181,7 @@ export class TarReader {
     // GNU tar, too, takes an archive without an end marker, but not without anything.
     if (this.endMarker || (length === 0 && this.start > 0)) return;
     if (this.start > 0) throw this.cutShort(TAR_BLOCK - length);
-    throw new BuildError(`${this.description}: is no tar archive: it has only ${length} bytes`);
+    throw new BuildError(`${this.description}: is not a tar archive: it has only ${length} bytes`);
   }
 
   /** Passes over what is behind the end: zeros, up to a whole record of the tape of old. */
@@ -251,7 +251,7 @@ export class TarReader {
     return end < 0 ? text : text.slice(0, end);
   }
 
-  /** @param total bytes that headers of the kind have together, held against `max` */
+  /** @param total bytes that headers of the kind have together, checked against `max` */
   private *extraContent(size: number, total: number, max: number): Generator<Wait, Uint8Array> {
     if (total > max) {
       throw this.failure(`its extra header has ${total} bytes (at most ${max} are read)`);

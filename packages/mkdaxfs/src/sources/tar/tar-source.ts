@@ -32,7 +32,7 @@ export interface TarSourceOptions {
   readonly digest?: string | undefined;
   /** The same of the uncompressed archive. */
   readonly diffId?: string | undefined;
-  /** Whether the bytes that `open` gives have been held against a digest already. */
+  /** Whether the bytes that `open` gives have been checked against a digest already. */
   readonly isVerified?: boolean;
   /** Called once, when the entries are read. */
   readonly open: () => Promise<ByteInput>;

@@ -12,7 +12,7 @@ export function knownDigest(text: string, what: string): Digest {
 }
 
 /**
- * Passes a stream through, and at its end holds it against a digest.
+ * Passes a stream through, and at its end checks it against a digest.
  * @param what the stream, for messages
  * @param isUnpacked whether it comes from bytes that have a digest of their own, and were right: then
  *   it is the image that was made wrong, and not what came of it here

@@ -15,7 +15,7 @@ export class ArchiveFile {
 
   /**
    * @param description for messages
-   * @throws BuildError when it can't be opened, or is no regular file.
+   * @throws BuildError when it can't be opened, or is not a regular file.
    */
   constructor(
     path: HostPath,
@@ -31,7 +31,7 @@ export class ArchiveFile {
     if (stats.isFile()) return;
     this.close();
     throw new BuildError(
-      `${description} is no regular file, and a zip archive is read from its end`,
+      `${description} is not a regular file, and a zip archive is read from its end`,
     );
   }
 

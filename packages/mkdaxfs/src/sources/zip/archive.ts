@@ -63,7 +63,7 @@ export class ZipArchive {
   /**
    * @param description for messages
    * @param window for what lies in front of the archive's directory
-   * @throws BuildError when it is no zip archive.
+   * @throws BuildError when it is not a zip archive.
    */
   constructor(
     file: ArchiveFile,

@@ -15,7 +15,7 @@ export interface AuthOptions {
   readonly host: string;
   readonly repository: string;
   readonly transport: Transport;
-  /** Whether secrets may be sent over https alone. */
+  /** Whether secrets may be sent only over https. */
   readonly tlsVerify: boolean;
   /** Looked for once a server wants any. */
   readonly findCredentials: () => Promise<FoundCredentials>;

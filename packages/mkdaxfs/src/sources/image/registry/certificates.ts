@@ -24,7 +24,7 @@ interface Certificates {
 }
 
 /**
- * What a host's certificate is held against, and what it gets to see of ours. The roots are those
+ * What a host's certificate is checked against, and what it gets to see of ours. The roots are those
  * that curl takes: of CURL_CA_BUNDLE, or of SSL_CERT_FILE and SSL_CERT_DIR, or of the system, or else
  * Node's own. NODE_EXTRA_CA_CERTS and a registry's directory in certs.d add to them.
  * @param host with its port, if it has one: names the directory

@@ -56,7 +56,7 @@ function isException(url: URL, list: string): boolean {
     .filter((entry) => entry !== "")
     .some((entry) => {
       if (isIP(bare(entry)) === 6) return bare(entry) === host;
-      // Curl knows no ports here; whoever names one means that one alone, as elsewhere.
+      // Curl knows no ports here; whoever names one means only that one, as elsewhere.
       const [, name = entry, onlyPort = port] = /^(.*):(\d+)$/.exec(entry) ?? [];
       return onlyPort === port && matches(host, bare(name));
     });

@@ -14,7 +14,7 @@ export interface Reference {
   readonly domain: string;
   /** Path of the repository in the registry: "library/alpine". */
   readonly repository: string;
-  /** "latest" where neither a tag nor a digest was given, undefined beside a digest alone. */
+  /** "latest" where neither a tag nor a digest was given, undefined where there is only a digest. */
   readonly tag: string | undefined;
   /** "sha256:…" or "sha512:…"; says which image it is, whatever the tag says. */
   readonly digest: string | undefined;
@@ -36,7 +36,7 @@ const MAX_REPOSITORY = 255;
  */
 export function parseReference(text: string): Reference {
   const wrong = (why: string) =>
-    new BuildError(`'${shownText(text)}' is no image reference: ${why}`);
+    new BuildError(`'${shownText(text)}' is not an image reference: ${why}`);
   if (text === "") throw wrong("it is empty (give one such as postgres:16)");
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[0];
   if (scheme !== undefined) throw wrong(`leave out ${shownText(scheme)}`);
@@ -46,7 +46,7 @@ export function parseReference(text: string): Reference {
 
   const [named, digest] = cut(text, text.indexOf("@"));
   if (digest !== undefined && parseDigest(digest) === undefined) {
-    throw wrong("what follows @ is no digest (give sha256: and 64 hexadecimal digits)");
+    throw wrong("what follows @ is not a digest (give sha256: and 64 hexadecimal digits)");
   }
   const [domain, rest] = splitDomain(named);
   const [path, tag] = cut(rest, rest.indexOf(":"));

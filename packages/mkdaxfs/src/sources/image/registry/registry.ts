@@ -169,7 +169,7 @@ class RegistryImage implements ContainerImage {
     const fetched = path;
     return {
       description,
-      // Every byte has been held against it by the time there is a file.
+      // Every byte has been checked against it by the time there is a file.
       digest: undefined,
       isVerified: true,
       size,

@@ -26,7 +26,7 @@ export interface TransportOptions {
 export interface Request {
   readonly method?: "GET" | "POST";
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent to the host of the first URL alone, wherever that redirects to. */
+  /** Sent only to the host of the first URL, wherever that redirects to. */
   readonly authorization?: string | undefined;
   readonly body?: string;
 }
@@ -80,7 +80,7 @@ export class Transport {
       const reply = await this.sendOnce(url, request, isFirstHost);
       const location = reply.header("location");
       const redirects = [301, 302, 303, 307, 308].includes(reply.status);
-      // A body that is sent may hold a secret, which is for the first host alone.
+      // A body that is sent may hold a secret, which is only for the first host.
       if (!redirects || location === undefined || request.body !== undefined) return reply;
       await reply.drop();
       if (count === MAX_REDIRECTS) {
@@ -235,7 +235,7 @@ export class Transport {
   }
 }
 
-// What OpenSSL says is in the code or, on the writing side, in the message alone.
+// What OpenSSL says is in the code or, on the writing side, only in the message.
 /** Where the other side does not speak TLS. */
 const NOT_HTTPS = /wrong.version.number|packet.length.too.long|ssl.http.request/i;
 /** Where the other side has ended it. */
