@@ -104,8 +104,12 @@ export async function openSuite(
   const today = options.fresh === true ? undefined : await newestLists(parent, suite);
   if (today !== undefined) return packageSource(suite, today.path, today.problems);
   const archives = options.archives ?? (await hostArchives());
-  const problems: string[] = [];
-  for (const sources of sourcesOf(suite, archives)) {
+  const failures: string[] = [];
+  const unreachable = new Set<string>();
+  for (const { sources, main, whole } of sourcesOf(suite, archives)) {
+    if (unreachable.has(main)) continue;
+    // Another mirror's copy lacks nothing: that the first could not be reached is of no interest.
+    const problems = whole ? [] : failures;
     // The time is in the name, so that lists never change under a run that reads them.
     const path = join(parent, `${suite.name}_${new Date().toISOString().replaceAll(/[:.]/g, "-")}`);
     try {
@@ -116,11 +120,15 @@ export async function openSuite(
       await removeOldLists(parent, suite);
       return packageSource(suite, path, problems);
     } catch (error) {
-      problems.push(error instanceof Error ? error.message : String(error));
+      const message = error instanceof Error ? error.message : String(error);
+      if (!failures.includes(message)) failures.push(message);
+      // Without the suite itself its pockets are of no use, and each try may wait for minutes.
+      const first = `${main.replace(/\/$/, "")}/dists/${suite.base[0]}/`;
+      if (message.includes(first)) unreachable.add(main);
     }
   }
   throw new Error(
-    `the package lists of Debian ${suite.name} can't be fetched: ${problems.at(-1)}; check the ` +
+    `the package lists of Debian ${suite.name} can't be fetched: ${failures.at(-1)}; check the ` +
       "network and the mirrors of apt",
   );
 }
@@ -139,21 +147,24 @@ function packageSource(suite: Suite, path: string, problems: readonly string[]):
   return { name: `Debian ${suite.name}`, options: aptOptions(path), problems };
 }
 
-/** Texts for sources.list, the most complete first. */
-function sourcesOf(suite: Suite, archives: Archives): string[] {
+/** Texts for sources.list, the most complete of each mirror first; `whole` where no pocket lacks. */
+function sourcesOf(
+  suite: Suite,
+  archives: Archives,
+): { sources: string; main: string; whole: boolean }[] {
   const line = (address: string, name: string) =>
     `deb [${["arch=amd64", "target=Packages", ...archives.options].join(" ")}] ${address} ${name} main\n`;
   return archives.main.flatMap((main) => {
     const base = suite.base.map((name) => line(main, name)).join("");
     const first = line(main, suite.base[0] ?? suite.name);
-    const security = suite.security;
-    const whole =
-      security === undefined
-        ? []
-        : archives.security.map((address) => base + line(address, security));
+    const name = suite.security;
+    const security =
+      name === undefined ? [] : archives.security.map((address) => line(address, name));
     // Without its pockets a suite still has the packages that it was released with.
-    const fallbacks = suite.base.at(-1) === suite.name ? [base] : [base, first];
-    return [...whole, ...fallbacks];
+    const parts = suite.base.at(-1) === suite.name ? [base] : [base, first];
+    const all = [...parts.flatMap((part) => security.map((pocket) => part + pocket)), ...parts];
+    const most = Math.max(security.length, 1);
+    return all.map((sources, index) => ({ sources, main, whole: index < most }));
   });
 }
 
@@ -207,7 +218,13 @@ async function newestLists(
   const newest = (await listsOf(parent, suite)).at(-1);
   if (newest === undefined) return undefined;
   const path = join(parent, newest.name);
-  const problems: string[] = JSON.parse(await readFile(join(path, PROBLEMS), "utf8"));
+  let problems: string[];
+  try {
+    problems = JSON.parse(await readFile(join(path, PROBLEMS), "utf8"));
+  } catch {
+    // Of an older version of this program, damaged, or just being removed by another run.
+    return undefined;
+  }
   const limit = problems.length === 0 ? FRESH_HOURS : FRESH_HOURS_INCOMPLETE;
   return newest.hours < limit ? { path, problems } : undefined;
 }
@@ -230,6 +247,8 @@ async function listsOf(parent: string, suite: Suite): Promise<{ name: string; ho
         .slice(suite.name.length + 1)
         .replace(stamp, (_, day, h, m, s, ms) => `${day}T${h}:${m}:${s}.${ms}Z`);
       const time = Date.parse(iso);
-      return Number.isNaN(time) ? [] : [{ name, hours: (Date.now() - time) / HOUR_MS }];
+      const hours = (Date.now() - time) / HOUR_MS;
+      // Those of a clock that was ahead would be fresh until it has come there.
+      return hours >= 0 ? [{ name, hours }] : [];
     });
 }
