@@ -27,7 +27,11 @@ async function newestScripts(parent: string, cacheDirectory: string): Promise<st
       ),
     );
   } catch (error) {
-    const cached = (await isDirectory(parent)) ? (await readdir(parent)).sort().at(-1) : undefined;
+    const collator = new Intl.Collator("en", { numeric: true });
+    const cached = ((await isDirectory(parent)) ? await readdir(parent) : [])
+      .filter((name) => !name.startsWith("."))
+      .sort(collator.compare)
+      .at(-1);
     if (cached === undefined) throw error;
     return join(parent, cached);
   }
