@@ -19,6 +19,8 @@ import {
 const results = `${cacheDirectory}/test-results`;
 /** A run that prints nothing for so long hangs. The longest wait of a test for a guest is shorter. */
 const SILENCE_MS = 20 * 60 * 1000;
+/** What a program has printed before it ended arrives in this time. */
+const PIPES_MS = 10 * 1000;
 const SLOWEST = 10;
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -71,9 +73,24 @@ function runWatched(command, words, env) {
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
-  const end = () => process.kill(-(child.pid ?? 0), "SIGKILL");
+  const end = () => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // All of the group has ended already.
+    }
+    leavePipes();
+  };
+  /** What left the group may hold the pipes open when all else has ended: nobody waits for it. */
+  const leavePipes = () => {
+    child.stdout.destroy();
+    child.stderr.destroy();
+  };
   let silent = false;
+  let begin = performance.now();
   const hang = () => {
+    // A run that was stopped meanwhile (Ctrl-Z), this process with it, gets another chance.
+    if (performance.now() - begin > SILENCE_MS * 1.1) return watch();
     silent = true;
     process.stderr.write(`nothing was printed for ${SILENCE_MS / 60_000} minutes: ended\n`);
     end();
@@ -81,20 +98,24 @@ function runWatched(command, words, env) {
   let timer = setTimeout(hang, SILENCE_MS);
   const watch = () => {
     clearTimeout(timer);
+    begin = performance.now();
     timer = setTimeout(hang, SILENCE_MS);
   };
   child.stdout.on("data", watch).pipe(process.stdout, { end: false });
   child.stderr.on("data", watch).pipe(process.stderr, { end: false });
-  const interrupted = () => {
-    end();
-    process.exit(130);
-  };
-  process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
+  // The group is a session of its own, which no signal of the terminal's reaches. The handler of
+  // "exit" is for fail(), which what runs meanwhile may call.
+  const interrupted = () => process.exit(130);
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.once(signal, interrupted);
+  process.once("exit", end);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
+    child.once("exit", () => setTimeout(leavePipes, PIPES_MS).unref());
     child.once("close", (code, signal) => {
       clearTimeout(timer);
-      process.off("SIGINT", interrupted).off("SIGTERM", interrupted);
+      for (const signal of signals) process.off(signal, interrupted);
+      process.off("exit", end);
       resolve(silent ? "no output" : (code ?? signal));
     });
   });
