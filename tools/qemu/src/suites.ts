@@ -178,13 +178,22 @@ Provides: linux-initramfs-tool
 Description: stands for what an unpacked kernel can do without
 `;
 
+/** Hooks of the machine's: they are for its own lists, and may need root. */
+const NO_HOOKS = `#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+`;
+
 async function fetchLists(directory: string, sources: string): Promise<void> {
   await writeFile(join(directory, "sources.list"), sources);
   await writeFile(join(directory, "status"), STATUS);
   await mkdir(join(directory, "lists/partial"), { recursive: true });
   await mkdir(join(directory, "cache"));
   // Without --error-on=any a mirror that can't be reached is a mere warning.
-  const update = await execa("apt-get", [...aptOptions(directory), "update", "--error-on=any"], {
+  const configuration = join(directory, "apt.conf");
+  await writeFile(configuration, NO_HOOKS);
+  const words = ["--config-file", configuration, ...aptOptions(directory)];
+  const update = await execa("apt-get", [...words, "update", "--error-on=any"], {
     env: { LC_ALL: "C" },
     reject: false,
     all: true,
