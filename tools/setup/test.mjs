@@ -16,7 +16,8 @@ import {
   say,
 } from "./steps.mjs";
 
-const results = `${cacheDirectory}/test-results`;
+// Of this run alone: another may be going on in the same checkout.
+const results = `${cacheDirectory}/test-results/${process.pid}`;
 /** A run that prints nothing for so long hangs. The longest wait of a test for a guest is shorter. */
 const SILENCE_MS = 20 * 60 * 1000;
 /** What a program has printed before it ended arrives in this time. */
@@ -37,6 +38,7 @@ const files = [];
 async function vitest(node, projects, name, environment = {}) {
   say(name);
   const file = `${results}/${name.replaceAll(/\W+/g, "-")}.json`;
+  rmSync(file, { force: true });
   const words = [
     "node_modules/vitest/vitest.mjs",
     "run",
@@ -45,7 +47,8 @@ async function vitest(node, projects, name, environment = {}) {
   ];
   const status = await runWatched(node, words, { ...process.env, ...environment });
   if (!existsSync(file)) fail(`${name}: vitest ended with ${status} and no results`);
-  const report = JSON.parse(readFileSync(file, "utf8"));
+  const report = readReport(file);
+  if (report === undefined) fail(`${name}: vitest ended with ${status} and damaged results`);
   counts.passed += report.numPassedTests;
   counts.failed += report.numFailedTests;
   counts.skipped += report.numPendingTests + report.numTodoTests;
@@ -56,6 +59,16 @@ async function vitest(node, projects, name, environment = {}) {
     const where = [name, projectName].filter((part) => part !== undefined).join(", ");
     const seconds = (endTime - startTime) / 1000;
     files.push({ name: `${path.replace(`${root}/`, "")} (${where})`, seconds });
+  }
+}
+
+/** What vitest wrote, if that is complete. */
+function readReport(file) {
+  try {
+    const report = JSON.parse(readFileSync(file, "utf8"));
+    return Array.isArray(report.testResults) ? report : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -143,10 +156,11 @@ async function prepareGuests() {
 
 ensurePackages(PACKAGES.vm, PACKAGES.rootfs, PACKAGES.test);
 build();
-rmSync(results, { recursive: true, force: true });
 mkdirSync(results, { recursive: true });
-const { forgetRestarts, restarts } = await import("../qemu/dist/index.js");
-await forgetRestarts(cacheDirectory);
+process.once("exit", () => rmSync(results, { recursive: true, force: true }));
+const { restarts } = await import("../qemu/dist/index.js");
+// Not forgotten: another run may be counting them, too.
+const restartsBefore = (await restarts(cacheDirectory)).length;
 
 const prepared = prepareGuests();
 await vitest(otherNode(), ["unit"], "Node 24");
@@ -164,7 +178,7 @@ process.stdout.write(`\nThe ${SLOWEST} files that took longest, in seconds:\n`);
 for (const { name, seconds } of files.slice(0, SLOWEST)) {
   process.stdout.write(`${seconds.toFixed(0).padStart(6)}  ${name}\n`);
 }
-const again = await restarts(cacheDirectory);
+const again = (await restarts(cacheDirectory)).slice(restartsBefore);
 for (const reason of again) process.stdout.write(`started again: ${reason}\n`);
 process.stdout.write(`guests started again: ${again.length}\n`);
 process.stdout.write(

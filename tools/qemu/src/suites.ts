@@ -214,8 +214,11 @@ function aptOptions(directory: string): string[] {
     `Dir::State::lists=${join(directory, "lists")}`,
     `Dir::State::status=${join(directory, "status")}`,
     `Dir::Cache=${join(directory, "cache")}`,
-    // Three tries before a passing fault of the network counts.
-    "Acquire::Retries=3",
+    // Three tries before a passing fault of the network counts. apt's own 30 s for each, of each
+    // file, one after the other, add up to a quarter of an hour where nothing answers.
+    "Acquire::Retries=2",
+    "Acquire::http::Timeout=10",
+    "Acquire::https::Timeout=10",
   ].flatMap((option) => ["-o", option]);
 }
 
