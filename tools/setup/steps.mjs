@@ -196,9 +196,8 @@ function systemName() {
 export async function kernelOf(role) {
   const { fetchKernel } = await import("../qemu/dist/index.js");
   // What was settled on hours ago may not last for a long run.
-  const kernel = await fetchKernel(role, cacheDirectory, { maxAgeHours: 12 }).catch((error) =>
-    fail(error.message),
-  );
+  const age = { maxAgeHours: 12, maxAgeHoursOfNotice: 1 };
+  const kernel = await fetchKernel(role, cacheDirectory, age).catch((error) => fail(error.message));
   if (kernel.notice !== undefined) say(kernel.notice);
   return kernel;
 }

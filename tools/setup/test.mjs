@@ -16,9 +16,12 @@ import {
   say,
 } from "./steps.mjs";
 
-const results = `${cacheDirectory}/test-results`;
+// Of this run alone: another may be going on in the same checkout.
+const results = `${cacheDirectory}/test-results/${process.pid}`;
 /** A run that prints nothing for so long hangs. The longest wait of a test for a guest is shorter. */
 const SILENCE_MS = 20 * 60 * 1000;
+/** What a program has printed before it ended arrives in this time. */
+const PIPES_MS = 10 * 1000;
 const SLOWEST = 10;
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -35,6 +38,7 @@ const files = [];
 async function vitest(node, projects, name, environment = {}) {
   say(name);
   const file = `${results}/${name.replaceAll(/\W+/g, "-")}.json`;
+  rmSync(file, { force: true });
   const words = [
     "node_modules/vitest/vitest.mjs",
     "run",
@@ -43,7 +47,8 @@ async function vitest(node, projects, name, environment = {}) {
   ];
   const status = await runWatched(node, words, { ...process.env, ...environment });
   if (!existsSync(file)) fail(`${name}: vitest ended with ${status} and no results`);
-  const report = JSON.parse(readFileSync(file, "utf8"));
+  const report = readReport(file);
+  if (report === undefined) fail(`${name}: vitest ended with ${status} and damaged results`);
   counts.passed += report.numPassedTests;
   counts.failed += report.numFailedTests;
   counts.skipped += report.numPendingTests + report.numTodoTests;
@@ -54,6 +59,16 @@ async function vitest(node, projects, name, environment = {}) {
     const where = [name, projectName].filter((part) => part !== undefined).join(", ");
     const seconds = (endTime - startTime) / 1000;
     files.push({ name: `${path.replace(`${root}/`, "")} (${where})`, seconds });
+  }
+}
+
+/** What vitest wrote, if that is complete. */
+function readReport(file) {
+  try {
+    const report = JSON.parse(readFileSync(file, "utf8"));
+    return Array.isArray(report.testResults) ? report : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -72,10 +87,23 @@ function runWatched(command, words, env) {
     detached: true,
   });
   const end = () => {
-    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // All of the group has ended already.
+    }
+    leavePipes();
+  };
+  /** What left the group may hold the pipes open when all else has ended: nobody waits for it. */
+  const leavePipes = () => {
+    child.stdout.destroy();
+    child.stderr.destroy();
   };
   let silent = false;
+  let begin = performance.now();
   const hang = () => {
+    // A run that was stopped meanwhile (Ctrl-Z), this process with it, gets another chance.
+    if (performance.now() - begin > SILENCE_MS * 1.1) return watch();
     silent = true;
     process.stderr.write(`nothing was printed for ${SILENCE_MS / 60_000} minutes: ended\n`);
     end();
@@ -83,18 +111,24 @@ function runWatched(command, words, env) {
   let timer = setTimeout(hang, SILENCE_MS);
   const watch = () => {
     clearTimeout(timer);
+    begin = performance.now();
     timer = setTimeout(hang, SILENCE_MS);
   };
   child.stdout.on("data", watch).pipe(process.stdout, { end: false });
   child.stderr.on("data", watch).pipe(process.stderr, { end: false });
+  // The group is a session of its own, which no signal of the terminal's reaches. The handler of
+  // "exit" is for fail(), which what runs meanwhile may call.
   const interrupted = () => process.exit(130);
-  // Also when this process ends for another reason, such as a kernel that can't be fetched.
-  process.once("exit", end).once("SIGINT", interrupted).once("SIGTERM", interrupted);
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.once(signal, interrupted);
+  process.once("exit", end);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
+    child.once("exit", () => setTimeout(leavePipes, PIPES_MS).unref());
     child.once("close", (code, signal) => {
       clearTimeout(timer);
-      process.off("exit", end).off("SIGINT", interrupted).off("SIGTERM", interrupted);
+      for (const signal of signals) process.off(signal, interrupted);
+      process.off("exit", end);
       resolve(silent ? "no output" : (code ?? signal));
     });
   });
@@ -122,10 +156,11 @@ async function prepareGuests() {
 
 ensurePackages(PACKAGES.vm, PACKAGES.rootfs, PACKAGES.test);
 build();
-rmSync(results, { recursive: true, force: true });
 mkdirSync(results, { recursive: true });
-const { forgetRestarts, restarts } = await import("../qemu/dist/index.js");
-await forgetRestarts(cacheDirectory);
+process.once("exit", () => rmSync(results, { recursive: true, force: true }));
+const { restarts } = await import("../qemu/dist/index.js");
+// Not forgotten: another run may be counting them, too.
+const restartsBefore = (await restarts(cacheDirectory)).length;
 
 const prepared = prepareGuests();
 await vitest(otherNode(), ["unit"], "Node 24");
@@ -143,7 +178,7 @@ process.stdout.write(`\nThe ${SLOWEST} files that took longest, in seconds:\n`);
 for (const { name, seconds } of files.slice(0, SLOWEST)) {
   process.stdout.write(`${seconds.toFixed(0).padStart(6)}  ${name}\n`);
 }
-const again = await restarts(cacheDirectory);
+const again = (await restarts(cacheDirectory)).slice(restartsBefore);
 for (const reason of again) process.stdout.write(`started again: ${reason}\n`);
 process.stdout.write(`guests started again: ${again.length}\n`);
 process.stdout.write(

@@ -89,6 +89,14 @@ function parseConflict(output: string): string {
   return errorLine(output);
 }
 
+/** Whether a version of a package is newer than another, as dpkg compares them. */
+export async function isNewerVersion(version: string, than: string): Promise<boolean> {
+  const { exitCode } = await execa("dpkg", ["--compare-versions", version, "gt", than], {
+    reject: false,
+  });
+  return exitCode === 0;
+}
+
 /** Downloads packages ("name" or "name=version") into `directory`. Throws a `DownloadError`. */
 export async function download(
   packages: readonly string[],

@@ -120,7 +120,7 @@ export async function runMake(
 ): Promise<{ failed: boolean; output: string }> {
   const [command, ...before] =
     kernel.buildRoot === undefined
-      ? await hostCommand(kernel)
+      ? await hostCommand(kernel, directory)
       : await rootCommand(kernel, kernel.buildRoot, directory);
   const result = await execa(command, [...before, `CC=${kernel.compiler}`, ...words], {
     cwd: directory,
@@ -134,8 +134,12 @@ export async function runMake(
 
 type Command = [string, ...string[]];
 
-async function hostCommand(kernel: Kernel): Promise<Command> {
+async function hostCommand(kernel: Kernel, directory: string): Promise<Command> {
   const { compiler, headersDirectory } = kernel;
+  const odd = [headersDirectory, directory].find((path) => /[\s:]/.test(path));
+  if (odd !== undefined) {
+    throw new Error(`${odd}: the kernel's make takes no path with a space or a colon in it`);
+  }
   const found = await execa(compiler, ["--version"], { reject: false });
   if (found.failed) {
     // Debian's packages are named without the machine that their compilers are for.

@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
+import { DownloadError } from "./apt.js";
 import { cachedDirectory, isDirectory } from "./cache.js";
 import { findKernelSource, type KernelSource, unpackKernelSource } from "./kernel-source.js";
 import { comparePackageVersions, seriesOf } from "./kernel-version.js";
@@ -79,10 +80,17 @@ async function builtKernel(
     return { version, root: join(kernels, `${version}_${key}`) };
   }
   const { version } = source;
-  const root = await cachedDirectory(join(kernels, `${version}_${key}`), (temporary) =>
-    build(temporary, source, fragment, join(resolve(cacheDirectory), "logs")),
-  );
-  return { version, root };
+  try {
+    const root = await cachedDirectory(join(kernels, `${version}_${key}`), (temporary) =>
+      build(temporary, source, fragment, join(resolve(cacheDirectory), "logs")),
+    );
+    return { version, root };
+  } catch (error) {
+    // Lists name what can't be had: without the network, or once Debian has a newer one.
+    const built = error instanceof DownloadError ? await newestCached(kernels, key) : undefined;
+    if (built === undefined) throw error;
+    return { version: built, root: join(kernels, `${built}_${key}`) };
+  }
 }
 
 async function newestCached(kernels: string, key: string): Promise<string | undefined> {

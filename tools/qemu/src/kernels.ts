@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -7,12 +8,13 @@ import {
   DownloadError,
   downloadAndUnpack,
   downloadAndUnpackWithDependencies,
+  isNewerVersion,
   type PackageSource,
   resolvePackages,
 } from "./apt.js";
 import { cachedDirectory, isDirectory } from "./cache.js";
 import { type KernelRole, ROLE_SOURCES } from "./kernel-roles.js";
-import { comparePackageVersions, compareSeries, seriesOf } from "./kernel-version.js";
+import { seriesOf } from "./kernel-version.js";
 import { type Archives, openSuite, type Suite } from "./suites.js";
 import { extractVmlinux } from "./vmlinux.js";
 
@@ -95,6 +97,8 @@ export interface FetchKernelOptions {
    * What runs for a while asks for less at its beginning, so that the answer stays one all along.
    */
   maxAgeHours?: number;
+  /** The same for a kernel that has a notice: what stood in the way may have passed. */
+  maxAgeHoursOfNotice?: number;
 }
 
 /**
@@ -110,54 +114,79 @@ export async function fetchKernel(
   options: FetchKernelOptions = {},
 ): Promise<Kernel> {
   const cache = resolve(cacheDirectory);
-  const settled = await readSettled(cache, role, options.maxAgeHours ?? 24);
+  const settled = await readSettled(cache, role, options);
   if (settled !== undefined) return settled;
 
   const problems: string[] = [];
   for (const suite of ROLE_SOURCES[role].suites) {
-    const name = await fetchFrom(suite, role, cache, options, problems);
-    if (name !== undefined) return settle(cache, role, name, problems, "taken instead");
+    const taken = await fetchFrom(suite, role, cache, options, problems);
+    if (taken !== undefined) return settle(cache, role, taken.directory, problems, taken.how);
   }
   const cached = await newestCached(cache, role);
-  if (cached !== undefined) return settle(cache, role, cached, problems, "taken from the cache");
+  if (cached !== undefined) return settle(cache, role, cached.directory, problems, FROM_CACHE);
   throw new Error(`no ${describeRole(role)} kernel can be had: ${problems.join("; ")}`);
 }
 
-/** Unpacks the newest kernel of a suite that can be had; the name of its directory in the cache. */
+/** How a kernel was had, for the notice. */
+const INSTEAD = "taken instead";
+const FROM_CACHE = "taken from the cache";
+
+/**
+ * Unpacks the newest kernel of a suite that can be had, and says which directory of the cache it is
+ * in. Where something stands in the way, a newer one in the cache wins over what the suite has left.
+ */
 async function fetchFrom(
   suite: Suite,
   role: KernelRole,
   cache: string,
   { archives }: FetchKernelOptions,
   problems: string[],
-): Promise<string | undefined> {
-  // Lists may be older than the archive; those of a moment ago are not.
-  for (const fresh of [false, true]) {
-    const found: string[] = [];
-    let outdated = false;
-    try {
-      const source = await openSuite(suite, cache, { fresh, ...(archives ? { archives } : {}) });
-      found.push(...source.problems);
-      const offered = await offeredKernels(source, role);
-      if (offered.length === 0) found.push(`${source.name} has no ${describeRole(role)} kernel`);
-      for (const candidate of offered) {
-        const problem = await fetchCandidate(candidate, role, suite, source, cache);
-        if (problem === undefined) {
-          problems.push(...found);
-          return directoryName(candidate);
-        }
-        outdated ||= problem.download;
+): Promise<{ directory: string; how: string } | undefined> {
+  const open = (fresh: boolean) =>
+    openSuite(suite, cache, { fresh, ...(archives ? { archives } : {}) });
+  const found: string[] = [];
+  try {
+    let source = await open(false);
+    let fresh = false;
+    found.push(...source.problems);
+    let offered = await offeredKernels(source, role);
+    for (let candidate = offered.shift(); candidate; candidate = offered.shift()) {
+      const cached = found.length > 0 ? await newestCached(cache, role) : undefined;
+      if (cached !== undefined && (await isNewerVersion(cached.version, candidate.version))) {
+        problems.push(...found);
+        return { directory: cached.directory, how: FROM_CACHE };
+      }
+      const problem = await fetchCandidate(candidate, role, suite, source, cache);
+      if (problem === undefined) {
+        problems.push(...found);
+        return { directory: directoryName(candidate), how: INSTEAD };
+      }
+      // Lists may be older than the archive; those of a moment ago are not.
+      const renewed =
+        problem.download && !fresh ? await open(true).catch(() => undefined) : undefined;
+      if (renewed !== undefined) {
+        source = renewed;
+        fresh = true;
+        found.splice(0, found.length, ...source.problems);
+        offered = await offeredKernels(source, role);
+      } else {
         found.push(`${META_PACKAGE} ${candidate.version}: ${problem.reason}`);
       }
-    } catch (error) {
-      found.push(error instanceof Error ? error.message : String(error));
     }
-    if (!outdated || fresh) {
-      problems.push(...found);
-      return undefined;
+    if (found.length === source.problems.length) {
+      found.push(`${source.name} has no ${describeRole(role)} kernel`);
     }
+  } catch (error) {
+    found.push(oneLine(error));
   }
+  problems.push(...found);
   return undefined;
+}
+
+/** An error's message in one line: that of a program that failed has what it printed in it. */
+function oneLine(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.trim().replace(/\s*\n\s*/g, ": ");
 }
 
 /** The kernels that the lists of a source offer for a role, newest first. */
@@ -181,7 +210,14 @@ async function fetchCandidate(
   cache: string,
 ): Promise<{ reason: string; download: boolean } | undefined> {
   const path = join(cache, KERNELS, directoryName(candidate));
-  if (await isDirectory(path)) return undefined;
+  if (await isDirectory(path)) {
+    const whole = await readKernel(cache, directoryName(candidate)).catch(() => undefined);
+    if (whole !== undefined) return undefined;
+    // Somebody has removed a part of it, or a crash of the machine has.
+    const removed = join(cache, KERNELS, `.temporary-${randomUUID()}`);
+    await rename(path, removed).catch(() => undefined);
+    await rm(removed, { recursive: true, force: true });
+  }
   const { release, version } = candidate;
   const wanted = [`linux-image-${release}=${version}`, `linux-headers-${release}=${version}`];
   const resolution = await resolvePackages(wanted, source);
@@ -203,8 +239,7 @@ async function fetchCandidate(
       await writeFile(join(root, DESCRIPTION), JSON.stringify(description, undefined, 2));
     });
   } catch (error) {
-    if (error instanceof DownloadError) return { reason: error.message, download: true };
-    throw error;
+    return { reason: oneLine(error), download: error instanceof DownloadError };
   }
   return undefined;
 }
@@ -257,7 +292,13 @@ async function decompress(
   configuration: string,
 ): Promise<string | undefined> {
   if (!/^CONFIG_PVH=y$/m.test(await readFile(configuration, "utf8"))) return undefined;
-  await writeFile(join(root, VMLINUX), await extractVmlinux(join(root, image)));
+  try {
+    await writeFile(join(root, VMLINUX), await extractVmlinux(join(root, image)));
+  } catch {
+    // QEMU boots the image as it is, too: a kernel that is compressed in a new way is merely slower.
+    await rm(join(root, VMLINUX), { force: true });
+    return undefined;
+  }
   return VMLINUX;
 }
 
@@ -304,21 +345,30 @@ async function settle(
       `${kernel.release} (${kernel.version}) is ${how}`;
   }
   const path = settledPath(cache, role);
-  const fresh = `${path}.${process.pid}`;
-  await writeFile(fresh, JSON.stringify(settled));
-  // In one step: another run may be reading the one that is there.
-  await rename(fresh, path);
+  // Not the process's id: one process asks twice at once, and containers may share a cache.
+  const fresh = `${path}.${randomUUID()}`;
+  try {
+    await writeFile(fresh, JSON.stringify(settled));
+    // In one step: another run may be reading the one that is there.
+    await rename(fresh, path);
+  } catch {
+    // A full or read-only disk: the kernel is there all the same.
+    await rm(fresh, { force: true }).catch(() => undefined);
+  }
   return settled.notice === undefined ? kernel : { ...kernel, notice: settled.notice };
 }
 
 async function readSettled(
   cache: string,
   role: KernelRole,
-  maxAgeHours: number,
+  { maxAgeHours = 24, maxAgeHoursOfNotice = maxAgeHours }: FetchKernelOptions,
 ): Promise<Kernel | undefined> {
   try {
     const settled: Settled = JSON.parse(await readFile(settledPath(cache, role), "utf8"));
-    if (Date.now() - Date.parse(settled.time) > maxAgeHours * HOUR_MS) return undefined;
+    const age = Date.now() - Date.parse(settled.time);
+    // Neither one that has no time nor one of a clock that was ahead.
+    const limit = settled.notice === undefined ? maxAgeHours : maxAgeHoursOfNotice;
+    if (!(age >= 0 && age <= limit * HOUR_MS)) return undefined;
     const kernel = await readKernel(cache, settled.directory, role);
     return settled.notice === undefined ? kernel : { ...kernel, notice: settled.notice };
   } catch {
@@ -331,6 +381,9 @@ async function readSettled(
 async function readKernel(cache: string, directory: string, role?: KernelRole): Promise<Kernel> {
   const root = join(cache, KERNELS, directory);
   const found: CachedKernel = JSON.parse(await readFile(join(root, DESCRIPTION), "utf8"));
+  const parts = [found.image, found.modulesDirectory, found.headersDirectory, found.vmlinux ?? ""];
+  const missing = parts.find((path) => !existsSync(join(root, path)));
+  if (missing !== undefined) throw new Error(`${root} lacks ${missing}`);
   return {
     role: role ?? found.role,
     series: seriesOf(found.release),
@@ -346,19 +399,21 @@ async function readKernel(cache: string, directory: string, role?: KernelRole): 
   };
 }
 
-/** Directory name of the newest kernel of a role in the cache. */
-async function newestCached(cache: string, role: KernelRole): Promise<string | undefined> {
-  const names = await readdir(join(cache, KERNELS)).catch(() => []);
-  const found: { name: string; kernel: Kernel }[] = [];
-  for (const name of names) {
-    const kernel = await readKernel(cache, name).catch(() => undefined);
-    if (kernel?.role === role) found.push({ name, kernel });
+/** The newest kernel of a role in the cache, by its directory's name. */
+async function newestCached(
+  cache: string,
+  role: KernelRole,
+): Promise<{ directory: string; version: string } | undefined> {
+  let newest: { directory: string; version: string } | undefined;
+  for (const directory of await readdir(join(cache, KERNELS)).catch(() => [])) {
+    const kernel = await readKernel(cache, directory).catch(() => undefined);
+    if (kernel?.role !== role) continue;
+    const { version } = kernel;
+    if (newest === undefined || (await isNewerVersion(version, newest.version))) {
+      newest = { directory, version };
+    }
   }
-  found.sort(
-    ({ kernel: a }, { kernel: b }) =>
-      compareSeries(b.release, a.release) || comparePackageVersions(b.version, a.version),
-  );
-  return found[0]?.name;
+  return newest;
 }
 
 /** What the scripts of the packages would have done, had they been installed, and mount points. */

@@ -8,10 +8,7 @@ import { cachedDirectory, isDirectory } from "./cache.js";
 /** The keys of Debian's archive, those of coming releases too; of debian-archive-keyring. */
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const HOUR_MS = 60 * 60 * 1000;
-/**
- * Lists are fetched once a day, incomplete ones once an hour. Old ones are kept for a while, as runs
- * may still read them.
- */
+/** Lists are fetched once a day, those that lack a pocket sooner; old ones stay for who reads them. */
 const FRESH_HOURS = 24;
 const FRESH_HOURS_INCOMPLETE = 1;
 const KEPT_HOURS = 48;
@@ -107,24 +104,31 @@ export async function openSuite(
   const today = options.fresh === true ? undefined : await newestLists(parent, suite);
   if (today !== undefined) return packageSource(suite, today.path, today.problems);
   const archives = options.archives ?? (await hostArchives());
-  const problems: string[] = [];
-  for (const { text, isWhole } of sourcesOf(suite, archives)) {
+  const failures: string[] = [];
+  const unreachable = new Set<string>();
+  for (const { sources, main, whole } of sourcesOf(suite, archives)) {
+    if (unreachable.has(main)) continue;
+    // Another mirror's copy lacks nothing: that the first could not be reached is of no interest.
+    const problems = whole ? [] : failures;
     // The time is in the name, so that lists never change under a run that reads them.
     const path = join(parent, `${suite.name}_${new Date().toISOString().replaceAll(/[:.]/g, "-")}`);
     try {
       await cachedDirectory(path, async (temporary) => {
-        await fetchLists(temporary, text);
-        await writeFile(join(temporary, PROBLEMS), JSON.stringify(isWhole ? [] : problems));
+        await fetchLists(temporary, sources);
+        await writeFile(join(temporary, PROBLEMS), JSON.stringify(problems));
       });
       await removeOldLists(parent, suite);
-      // Where another mirror has everything, it does not matter which one could not be reached.
-      return packageSource(suite, path, isWhole ? [] : problems);
+      return packageSource(suite, path, problems);
     } catch (error) {
-      problems.push(error instanceof Error ? error.message : String(error));
+      const message = error instanceof Error ? error.message : String(error);
+      if (!failures.includes(message)) failures.push(message);
+      // Without the suite itself its pockets are of no use, and each try may wait for minutes.
+      const first = `${main.replace(/\/$/, "")}/dists/${suite.base[0]}/`;
+      if (message.includes(first)) unreachable.add(main);
     }
   }
   throw new Error(
-    `the package lists of Debian ${suite.name} can't be fetched: ${problems.at(-1)}; check the ` +
+    `the package lists of Debian ${suite.name} can't be fetched: ${failures.at(-1)}; check the ` +
       "network and the mirrors of apt",
   );
 }
@@ -143,29 +147,24 @@ function packageSource(suite: Suite, path: string, problems: readonly string[]):
   return { name: `Debian ${suite.name}`, options: aptOptions(path), problems };
 }
 
-/** A text for sources.list, and whether it has all pockets that the archives have. */
-interface Sources {
-  text: string;
-  isWhole: boolean;
-}
-
-/** What lists may be fetched from: for each mirror, the most complete first. */
-function sourcesOf(suite: Suite, archives: Archives): Sources[] {
+/** Texts for sources.list, the most complete of each mirror first; `whole` where no pocket lacks. */
+function sourcesOf(
+  suite: Suite,
+  archives: Archives,
+): { sources: string; main: string; whole: boolean }[] {
   const line = (address: string, name: string) =>
     `deb [${["arch=amd64", "target=Packages", ...archives.options].join(" ")}] ${address} ${name} main\n`;
   return archives.main.flatMap((main) => {
     const base = suite.base.map((name) => line(main, name)).join("");
     const first = line(main, suite.base[0] ?? suite.name);
-    const security = suite.security;
-    const whole =
-      security === undefined
-        ? []
-        : archives.security.map((address) => base + line(address, security));
+    const name = suite.security;
+    const security =
+      name === undefined ? [] : archives.security.map((address) => line(address, name));
     // Without its pockets a suite still has the packages that it was released with.
-    const fallbacks = suite.base.at(-1) === suite.name ? [] : [first];
-    const texts = [...whole, base, ...fallbacks];
-    const wholeCount = Math.max(1, whole.length);
-    return texts.map((text, index) => ({ text, isWhole: index < wholeCount }));
+    const parts = suite.base.at(-1) === suite.name ? [base] : [base, first];
+    const all = [...parts.flatMap((part) => security.map((pocket) => part + pocket)), ...parts];
+    const most = Math.max(security.length, 1);
+    return all.map((sources, index) => ({ sources, main, whole: index < most }));
   });
 }
 
@@ -179,13 +178,22 @@ Provides: linux-initramfs-tool
 Description: stands for what an unpacked kernel can do without
 `;
 
+/** Hooks of the machine's: they are for its own lists, and may need root. */
+const NO_HOOKS = `#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+`;
+
 async function fetchLists(directory: string, sources: string): Promise<void> {
   await writeFile(join(directory, "sources.list"), sources);
   await writeFile(join(directory, "status"), STATUS);
   await mkdir(join(directory, "lists/partial"), { recursive: true });
   await mkdir(join(directory, "cache"));
   // Without --error-on=any a mirror that can't be reached is a mere warning.
-  const update = await execa("apt-get", [...aptOptions(directory), "update", "--error-on=any"], {
+  const configuration = join(directory, "apt.conf");
+  await writeFile(configuration, NO_HOOKS);
+  const words = ["--config-file", configuration, ...aptOptions(directory)];
+  const update = await execa("apt-get", [...words, "update", "--error-on=any"], {
     env: { LC_ALL: "C" },
     reject: false,
     all: true,
@@ -206,8 +214,11 @@ function aptOptions(directory: string): string[] {
     `Dir::State::lists=${join(directory, "lists")}`,
     `Dir::State::status=${join(directory, "status")}`,
     `Dir::Cache=${join(directory, "cache")}`,
-    // Three tries before a passing fault of the network counts.
-    "Acquire::Retries=3",
+    // Three tries before a passing fault of the network counts. apt's own 30 s for each, of each
+    // file, one after the other, add up to a quarter of an hour where nothing answers.
+    "Acquire::Retries=2",
+    "Acquire::http::Timeout=10",
+    "Acquire::https::Timeout=10",
   ].flatMap((option) => ["-o", option]);
 }
 
@@ -219,7 +230,13 @@ async function newestLists(
   const newest = (await listsOf(parent, suite)).at(-1);
   if (newest === undefined) return undefined;
   const path = join(parent, newest.name);
-  const problems: string[] = JSON.parse(await readFile(join(path, PROBLEMS), "utf8"));
+  let problems: string[];
+  try {
+    problems = JSON.parse(await readFile(join(path, PROBLEMS), "utf8"));
+  } catch {
+    // Of an older version of this program, damaged, or just being removed by another run.
+    return undefined;
+  }
   const limit = problems.length === 0 ? FRESH_HOURS : FRESH_HOURS_INCOMPLETE;
   return newest.hours < limit ? { path, problems } : undefined;
 }
@@ -242,6 +259,8 @@ async function listsOf(parent: string, suite: Suite): Promise<{ name: string; ho
         .slice(suite.name.length + 1)
         .replace(stamp, (_, day, h, m, s, ms) => `${day}T${h}:${m}:${s}.${ms}Z`);
       const time = Date.parse(iso);
-      return Number.isNaN(time) ? [] : [{ name, hours: (Date.now() - time) / HOUR_MS }];
+      const hours = (Date.now() - time) / HOUR_MS;
+      // Those of a clock that was ahead would be fresh until it has come there.
+      return hours >= 0 ? [{ name, hours }] : [];
     });
 }

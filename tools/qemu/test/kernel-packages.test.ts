@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which kernel is taken when Debian's archive is in one of the states that it is in for days.
-import { rm } from "node:fs/promises";
+import { access, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Archives, fetchKernel } from "../src/index.js";
@@ -118,6 +118,54 @@ describe("the kernel that is taken", () => {
     expect(notice).toMatch(
       /^the newest 6\.1 kernel can't be had \(the package lists of Debian bookworm can't be fetched: .*\); 6\.1\.0-56-amd64 \(6\.1\.192-2\) is taken from the cache$/,
     );
+  });
+
+  it("is the one in the cache rather than an older one", async () => {
+    const { archives, cache, directory } = await publishChanged((paragraph) => paragraph);
+    await take(cache, archives);
+    await rm(join(cache, "apt"), { recursive: true });
+    await rm(join(directory, "debian-security"), { recursive: true });
+    const { kernel, notice } = await take(cache, archives);
+    expect(kernel).toBe(NEW);
+    expect(notice).toMatch(/bookworm-security.* is taken from the cache$/);
+  });
+
+  it("is the newest without the pocket of updates, and the notice names that", async () => {
+    const { archives, cache, directory } = await publishChanged((paragraph) => paragraph);
+    await rm(join(directory, "debian/dists/bookworm-updates"), { recursive: true });
+    const { kernel, notice } = await take(cache, archives);
+    expect(kernel).toBe(NEW);
+    expect(notice).toMatch(/bookworm-updates/);
+  });
+
+  it.each([
+    ["description", "kernel.json"],
+    ["image", "boot"],
+  ])("is unpacked again when its %s is missing in the cache", async (_, part) => {
+    const { archives, cache } = await publishChanged((paragraph) => paragraph);
+    await take(cache, archives);
+    const path = join(cache, "debian-kernels/6.1.0-56-amd64_6.1.192-2", part);
+    await rm(path, { recursive: true });
+    expect(await take(cache, archives)).toEqual({ kernel: NEW, notice: undefined });
+    await access(path);
+  });
+
+  it("is found by two who ask at once", async () => {
+    const { archives, cache } = await publishChanged((paragraph) => paragraph);
+    const found = await Promise.all([take(cache, archives), take(cache, archives)]);
+    expect(found).toEqual(Array(2).fill({ kernel: NEW, notice: undefined }));
+  });
+
+  it("is not what a damaged cache says, nor one of a clock that was ahead", async () => {
+    const { archives, cache } = await publishChanged((paragraph) => paragraph);
+    await mkdir(join(cache, "apt/bookworm_2020-01-01T00-00-00-000Z"), { recursive: true });
+    await take(cache, archives);
+    const directory = "6.1.0-56-amd64_6.1.192-2";
+    for (const time of [undefined, "2099-01-01T00:00:00Z"]) {
+      const text = JSON.stringify({ directory, time, notice: "old" });
+      await writeFile(join(cache, "debian-kernels/oldest.json"), text);
+      expect((await take(cache, archives)).notice).toBeUndefined();
+    }
   });
 
   it("is the same for a day, without asking apt again", async () => {
