@@ -38,14 +38,16 @@ const files = [];
 async function vitest(node, projects, name, environment = {}) {
   say(name);
   const file = `${results}/${name.replaceAll(/\W+/g, "-")}.json`;
-  rmSync(file, { force: true });
+  for (const old of [file, `${file}.times`]) rmSync(old, { force: true });
   const words = [
     "node_modules/vitest/vitest.mjs",
     "run",
     ...projects.flatMap((project) => ["--project", project]),
     ...["--reporter=verbose", "--reporter=json", `--outputFile.json=${file}`],
+    "--reporter=./tools/setup/file-times.mjs",
   ];
-  const status = await runWatched(node, words, { ...process.env, ...environment });
+  const FILE_TIMES = `${file}.times`;
+  const status = await runWatched(node, words, { ...process.env, ...environment, FILE_TIMES });
   if (!existsSync(file)) fail(`${name}: vitest ended with ${status} and no results`);
   const report = readReport(file);
   if (report === undefined) fail(`${name}: vitest ended with ${status} and damaged results`);
@@ -55,10 +57,10 @@ async function vitest(node, projects, name, environment = {}) {
   // A file that fails before its first test, or an error outside any, is in no count of tests.
   const accounted = report.numFailedTests > 0;
   if (status !== 0 && !accounted) counts.failed += Math.max(1, report.numFailedTestSuites);
-  for (const { name: path, startTime, endTime, projectName } of report.testResults) {
-    const where = [name, projectName].filter((part) => part !== undefined).join(", ");
-    const seconds = (endTime - startTime) / 1000;
-    files.push({ name: `${path.replace(`${root}/`, "")} (${where})`, seconds });
+  const times = existsSync(FILE_TIMES) ? readFileSync(FILE_TIMES, "utf8") : "";
+  for (const line of times.split("\n").filter((text) => text !== "")) {
+    const { file: path, project, seconds } = JSON.parse(line);
+    files.push({ name: `${path} (${project}, ${name})`, seconds });
   }
 }
 
