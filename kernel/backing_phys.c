@@ -8,6 +8,7 @@
 #include <linux/ioport.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
+#include <linux/pci.h>
 #include <linux/security.h>
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
@@ -21,6 +22,32 @@ static bool daxfs_phys_is_clear(phys_addr_t phys, u64 size)
 {
 	return region_intersects(phys, size, IORESOURCE_SYSTEM_RAM,
 				 IORES_DESC_NONE) == REGION_DISJOINT;
+}
+
+/* Memory that the kernel lists as one region each, unlike reserved RAM: it merges that. */
+static const unsigned long daxfs_phys_region_kinds[] = {
+	IORES_DESC_SOFT_RESERVED,
+	IORES_DESC_PERSISTENT_MEMORY,
+	IORES_DESC_PERSISTENT_MEMORY_LEGACY,
+	IORES_DESC_CXL,
+};
+
+/* For walk_iomem_res_desc(): copies the resource, and ends the walk. */
+static int daxfs_phys_take_resource(struct resource *res, void *found)
+{
+	*(struct resource *)found = *res;
+	return 1;
+}
+
+/* Whether a driver or the firmware has claimed any of the range. */
+static bool daxfs_phys_is_busy(phys_addr_t phys, u64 size)
+{
+	struct resource res = {};
+
+	return walk_iomem_res_desc(IORES_DESC_NONE,
+				   IORESOURCE_MEM | IORESOURCE_BUSY, phys,
+				   phys + size - 1, &res,
+				   daxfs_phys_take_resource) == 1;
 }
 
 static int daxfs_phys_check(phys_addr_t phys, u64 size, struct fs_context *fc)
@@ -38,6 +65,11 @@ static int daxfs_phys_check(phys_addr_t phys, u64 size, struct fs_context *fc)
 	if (!daxfs_phys_is_clear(phys, size))
 		return invalfc(fc, "%pa + %#llx overlaps System RAM: reserve the range first",
 			       &phys, (unsigned long long)size);
+	if (daxfs_phys_is_busy(phys, size)) {
+		errorfc(fc, "%pa + %#llx is in use by a driver or the firmware: see /proc/iomem",
+			&phys, (unsigned long long)size);
+		return -EBUSY;
+	}
 	return 0;
 }
 
@@ -52,55 +84,86 @@ static void *daxfs_phys_memremap(phys_addr_t phys, u64 size,
 	return address;
 }
 
-/* The size of the image, where the mount does not give that of the region. */
+/* Bytes from @phys to the end of the PCI BAR that holds it, or 0. */
+static u64 daxfs_phys_bar_extent(phys_addr_t phys)
+{
+	struct pci_dev *device = NULL;
+	u64 extent = 0;
+	int bar;
+
+	while (!extent && (device = pci_get_device(PCI_ANY_ID, PCI_ANY_ID, device)))
+		for (bar = 0; bar < PCI_STD_NUM_BARS && !extent; bar++)
+			if ((pci_resource_flags(device, bar) &
+			     (IORESOURCE_MEM | IORESOURCE_UNSET)) == IORESOURCE_MEM &&
+			    phys >= pci_resource_start(device, bar) &&
+			    phys <= pci_resource_end(device, bar))
+				extent = pci_resource_end(device, bar) - phys + 1;
+	pci_dev_put(device);
+	return extent;
+}
+
+/*
+ * Bytes from @phys to the end of the region that holds it, as far as the kernel
+ * knows: of the PCI BAR, or of the PMEM, CXL or Soft Reserved range. 0 for reserved
+ * RAM, of which neighbouring ranges are one resource, and for what has no resource.
+ */
+static u64 daxfs_phys_extent(phys_addr_t phys)
+{
+	u64 extent = daxfs_phys_bar_extent(phys);
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(daxfs_phys_region_kinds) && !extent; i++) {
+		struct resource res = {};
+
+		/* The walk cuts the resource off at the range that it is given. */
+		if (walk_iomem_res_desc(daxfs_phys_region_kinds[i],
+					IORESOURCE_MEM, phys,
+					iomem_resource.end, &res,
+					daxfs_phys_take_resource) == 1 &&
+		    res.start == phys)
+			extent = res.end - phys + 1;
+	}
+	return extent;
+}
+
+/*
+ * The size of the region, where the mount does not give it: that of the image, to the
+ * next 2 MiB where these belong to the region as well. The image can't make it larger
+ * than the kernel knows it to be: others may have written the image, and what is
+ * behind the region is not theirs.
+ */
 static int daxfs_phys_find_size(phys_addr_t phys, struct fs_context *fc,
-				u64 *size)
+				u64 *image_size, u64 *size)
 {
 	struct daxfs_defect defect;
 	void *address;
+	u64 extent;
 	int err;
 
 	err = daxfs_phys_check(phys, DAXFS_SUPERBLOCK_SIZE, fc);
 	if (err)
 		return err;
+	extent = daxfs_phys_extent(phys);
+	if (!extent)
+		return invalfc(fc, "size= is needed: the kernel does not know where the region at %pa ends",
+			       &phys);
 	address = daxfs_phys_memremap(phys, DAXFS_SUPERBLOCK_SIZE, fc);
 	if (!address)
 		return -ENOMEM;
-	err = daxfs_image_find_size(address, size, &defect);
+	err = daxfs_image_find_size(address, image_size, &defect);
 	memunmap(address);
 	if (err)
 		return invalfc(fc, "not a valid image: superblock: %s is %#llx, expected %s",
 			       defect.field, (unsigned long long)defect.found,
 			       defect.expected);
+	if (*image_size > extent)
+		return invalfc(fc, "not a valid image: superblock: total_size is %#llx, expected at most the %#llx of the region",
+			       (unsigned long long)*image_size,
+			       (unsigned long long)extent);
+	*size = round_up(*image_size, SZ_2M);
+	if (*size > extent || !daxfs_phys_is_clear(phys, *size))
+		*size = *image_size;
 	return daxfs_phys_check(phys, *size, fc);
-}
-
-/*
- * Whether what is behind an image, to the next 2 MiB, may be taken for memory that
- * it lies in. A BAR is as large as its alignment, so that one that holds more than
- * half of 2 MiB holds the rest; behind a smaller one may be another device's.
- */
-static bool daxfs_phys_goes_on(phys_addr_t phys, u64 size, u64 rounded)
-{
-	if (!daxfs_phys_is_clear(phys, rounded))
-		return false;
-	return size > SZ_2M / 2 ||
-	       region_intersects(phys, rounded, IORESOURCE_MEM,
-				 IORES_DESC_RESERVED) == REGION_INTERSECTS;
-}
-
-/* To the next 2 MiB, where nothing speaks against it. */
-static u64 daxfs_phys_round_up(phys_addr_t phys, u64 size)
-{
-	u64 rounded;
-
-	if (check_add_overflow(size, (u64)SZ_2M - 1, &rounded))
-		return size;
-	rounded = round_down(rounded, SZ_2M);
-	if (rounded - 1 > iomem_resource.end - phys ||
-	    !daxfs_phys_goes_on(phys, size, rounded))
-		return size;
-	return rounded;
 }
 
 /*
@@ -176,10 +239,8 @@ static int daxfs_phys_map(struct daxfs_backing *backing,
 		err = daxfs_phys_check(backing->phys, size, fc);
 		backing->size = size;
 	} else {
-		err = daxfs_phys_find_size(backing->phys, fc, &size);
-		/* Struct pages come for no less than 2 MiB. */
-		if (!err)
-			backing->size = daxfs_phys_round_up(backing->phys, size);
+		err = daxfs_phys_find_size(backing->phys, fc, &size,
+					   &backing->size);
 	}
 	if (!err)
 		err = daxfs_phys_map_pages(backing, request->pages, fc);

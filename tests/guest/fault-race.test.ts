@@ -21,7 +21,7 @@ if (!(seconds > 0)) throw new Error("DAXFS_RACE_SECONDS is not a number of secon
 const each = Math.max(1, Math.round(seconds / CASES));
 
 const race = (mode: string, names: readonly string[]) => `
-mount -t daxfs -o phys=$IMAGE0_PHYS${mode === "default" ? "" : `,${mode}`} none /mnt || exit 1
+mount -t daxfs -o phys=$IMAGE0_PHYS,size=$SIZE${mode === "default" ? "" : `,${mode}`} none /mnt || exit 1
 fault_race /mnt/large ${each} ${names.join(" ")} >/tmp/race
 cat /tmp/race
 attach "${mode}" /tmp/race
@@ -31,6 +31,8 @@ dmesg | grep "still pinned" && exit 3
 
 const script = `
 mkdir -p /mnt
+# In whole 2 MiB, which struct pages take.
+SIZE=$((($IMAGE0_SIZE + 0x1fffff) / 0x200000 * 0x200000))
 insmod /vm/modules/test_race.ko || exit 4
 ${Object.entries(MODES)
   .map(([mode, names]) => race(mode, names))

@@ -62,8 +62,17 @@ const REFUSALS: Readonly<Record<string, { options: string; message: RegExp }>> =
     options: "phys=$P,size=0x100000000000000T",
     message: /'size'/,
   },
-  "no size, and no image": { options: "phys=$(($P + 0x200000))", message: /magic/ },
+  "no size, and no image": { options: "phys=$(($IMAGE4_PHYS + 4096))", message: /magic/ },
   "no size, in System RAM": { options: "phys=0x10000000", message: /System RAM/ },
+  "no size, in reserved RAM, which has no end that the kernel knows": {
+    options: "phys=$P",
+    message: /size= is needed/,
+  },
+  "no size, and an image that says it is larger than its device": {
+    options: "phys=$IMAGE5_PHYS",
+    message: /total_size is 0x[0-9a-f]+, expected at most the 0x200000 of the region/,
+  },
+  "memory that the firmware has claimed": { options: "phys=0xf0000,size=64K", message: /in use/ },
   "pages for an odd size": {
     options: "phys=$P,size=$(($S + 4096)),pages",
     message: /pages.*2 MiB/,
@@ -74,7 +83,7 @@ const REFUSALS: Readonly<Record<string, { options: string; message: RegExp }>> =
     message: /another driver or mount/,
   },
   "a broken tree, validated": {
-    options: "phys=$IMAGE1_PHYS,validate",
+    options: "$I1,validate",
     message: /not a valid image.*inode \d+: .*expected/,
   },
 };
@@ -87,6 +96,10 @@ function script(daxMark: boolean): string {
     .join("\n");
   return `
 P=$IMAGE0_PHYS S=$IMAGE0_SIZE
+# Regions of whole 2 MiB, which struct pages take.
+whole() { echo $((($1 + 0x1fffff) / 0x200000 * 0x200000)); }
+W=$(whole $S) I1=phys=$IMAGE1_PHYS,size=$(whole $IMAGE1_SIZE) I2=phys=$IMAGE2_PHYS,size=$(whole $IMAGE2_SIZE)
+I3=phys=$IMAGE3_PHYS,size=$(whole $IMAGE3_SIZE)
 echo /tmp/core >/proc/sys/kernel/core_pattern
 mkdir -p /mnt /second
 options() { grep " $1 daxfs " /proc/mounts | cut -d' ' -f4; }
@@ -99,7 +112,7 @@ ${refusals}
 value features "$(echo $(ls /sys/fs/daxfs/features))"
 value feature "$(cat /sys/fs/daxfs/features/dmabuf)"
 
-mount -t daxfs -o phys=$P none /mnt || exit 1
+mount -t daxfs -o phys=$P,size=$W none /mnt || exit 1
 value "options without size" "$(options /mnt)"
 value "node of the struct pages" "$(grep -E '^Node|spanned' /proc/zoneinfo | grep -A1 'zone *Device' | grep -B1 'spanned *[1-9]' | grep Node)"
 value identity "$(feature_checks identity /mnt)"
@@ -123,21 +136,23 @@ mount -o remount,size=1M /mnt && exit 3
 value "message of remount" "$(last)"
 umount /mnt
 
-mount -t daxfs -o phys=$IMAGE1_PHYS none /mnt || exit 4
+mount -t daxfs -o $I1 none /mnt || exit 4
 value "broken but mounted" "$(ls /mnt | wc -l)"
 mount -o remount,validate /mnt && exit 5
 value "message of validation on remount" "$(last)"
 umount /mnt
 
-mount -t daxfs -o phys=$IMAGE3_PHYS none /mnt || exit 13
+mount -t daxfs -o $I3 none /mnt || exit 13
 value "handles in a loop" "$(handle_checks numbers /mnt 3)"
 value "identity of nothing" "$(feature_checks identity /mnt)"
-value "options of a small image" "$(options /mnt)"
 umount /mnt || exit 14
 
 mount -t daxfs -o phys=$IMAGE4_PHYS none /mnt || exit 15
 value "options of a small image in a device" "$(options /mnt)"
 umount /mnt || exit 16
+mount -t daxfs -o phys=$IMAGE4_PHYS,pages none /mnt || exit 23
+value "options of a small image, pages" "$(options /mnt)"
+umount /mnt || exit 24
 for pages in default pages; do
   mount -t daxfs -o phys=$IMAGE4_PHYS,size=2M$([ $pages = default ] || echo ,$pages) none /mnt || exit 20
   value "options of a device, $pages" "$(options /mnt)"
@@ -145,7 +160,7 @@ for pages in default pages; do
 done
 value "message of a device" "$(dmesg | grep "no struct pages" | tail -1)"
 
-mount -t daxfs -o phys=$IMAGE2_PHYS none /mnt || exit 11
+mount -t daxfs -o $I2 none /mnt || exit 11
 feature_checks edge /mnt/zeros >/tmp/edge; attach edge /tmp/edge
 umount /mnt || exit 12
 
@@ -154,7 +169,7 @@ mount -t daxfs -o phys=$(($P / 1024))k,size=$(($S / 1024 + 4))K none /mnt || exi
 value "options of an odd size" "$(options /mnt)"
 umount /mnt
 
-mount -t daxfs -o phys=$P,nopages none /mnt || exit 7
+mount -t daxfs -o phys=$P,size=$W,nopages none /mnt || exit 7
 value "options of nopages" "$(options /mnt)"
 feature_checks pages nopages ${MOST_SMALL} >/tmp/nopages; attach "pages nopages" /tmp/nopages
 value "RDMA nopages" "$(rdma_register /mnt/large)"
@@ -163,7 +178,7 @@ mount -t tracefs tracefs /sys/kernel/tracing
 feature_checks locks $3 >/tmp/locks; attach locks /tmp/locks
 umount /mnt
 
-mount -t daxfs -o phys=$P,pages none /mnt || exit 8
+mount -t daxfs -o phys=$P,size=$W,pages none /mnt || exit 8
 value "options of pages" "$(options /mnt)"
 feature_checks pages pages $2 >/tmp/pages; attach "pages pages" /tmp/pages
 value "RDMA pages" "$(rdma_register /mnt/large)"
@@ -181,10 +196,10 @@ value "a failed lookup" "$(grep 'daxfs_lookup.*name no-such-name' /tmp/trace | h
 value "a fault" "$(grep daxfs_fault /tmp/trace | head -1)"
 
 feature_checks pin >/tmp/pin; attach pin /tmp/pin
-mount -t daxfs -o phys=$P,pages none /mnt && umount /mnt || exit 9
+mount -t daxfs -o phys=$P,size=$W,pages none /mnt && umount /mnt || exit 9
 
 mount -t securityfs securityfs /sys/kernel/security
-mount -t daxfs -o phys=$P none /mnt || exit 17
+mount -t daxfs -o phys=$P,size=$W none /mnt || exit 17
 echo "measure func=FILE_CHECK fsmagic=$(stat -f -c 0x%t /mnt)" >/sys/kernel/security/ima/policy || exit 18
 cat /mnt/directory/inside
 feature_checks poke /mnt/directory/inside C || exit 22
@@ -193,8 +208,8 @@ value measurements "$(grep /mnt/directory/inside /sys/kernel/security/ima/ascii_
 umount /mnt || exit 19
 
 echo integrity >/sys/kernel/security/lockdown || exit 10
-refused lockdown "phys=$P"
-value "lockdown's errors" "$(mount_option lockdown phys=$P /second)"
+refused lockdown "phys=$P,size=$W"
+value "lockdown's errors" "$(mount_option lockdown phys=$P,size=$W /second)"
 exit 0
 `;
 }
@@ -229,6 +244,9 @@ await describeGuest("a mount", "features", { run: runGuest }, (guest) => {
     const loop = join(directory, "loop.daxfs");
     await writeFile(loop, await withLoop(directory));
 
+    const greedy = join(directory, "greedy.daxfs");
+    await writeFile(greedy, await withLargerSize(loop, 4 * 1024 * 1024));
+
     const odd = join(directory, "odd");
     await mkdir(odd);
     await hostScript('echo small >"$1/a"; truncate -s 8M "$1/zeros"', odd);
@@ -248,6 +266,7 @@ await describeGuest("a mount", "features", { run: runGuest }, (guest) => {
       images: [
         ...[image, broken, unaligned, loop].map((path) => ({ path })),
         { path: loop, backing: "ivshmem" },
+        { path: greedy, backing: "ivshmem" },
       ],
       programs: [helper, ...others],
       // The images are in the second half of the memory, and all processors belong to the first.
@@ -272,9 +291,9 @@ await describeGuest("a mount", "features", { run: runGuest }, (guest) => {
     expect(value("options of an odd size")).toMatch(/,phys=0x40000000,size=0x4[0-9a-f]+,nopages$/);
   });
 
-  it("takes what is behind a small image in reserved RAM, and not in a device", () => {
-    expect(value("options of a small image")).toMatch(/,phys=0x[0-9a-f]+,size=0x200000$/);
+  it("finds the size in a device, with struct pages to the next 2 MiB", () => {
     expect(value("options of a small image in a device")).toMatch(/,size=0x[0-9a-f]{4,5},nopages$/);
+    expect(value("options of a small image, pages")).toMatch(/,size=0x200000,pages$/);
   });
 
   it("gives the memory of a device struct pages where it is asked to", () => {
@@ -399,6 +418,16 @@ async function withLostEntry(tree: string, work: string): Promise<Buffer> {
   leaveOutChecksums(image);
   expect(image.readBigUInt64LE(root + 16)).toBe(128n);
   image.writeBigUInt64LE(64n, root + 16);
+  return image;
+}
+
+/** An image that says it has `size` bytes, in the file of a smaller one. */
+async function withLargerSize(path: string, size: number): Promise<Buffer> {
+  const image = await readFile(path);
+  leaveOutChecksums(image);
+  const totalSize = 16;
+  expect(image.readBigUInt64LE(totalSize)).toBe(BigInt(image.length));
+  image.writeBigUInt64LE(BigInt(size), totalSize);
   return image;
 }
 

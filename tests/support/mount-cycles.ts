@@ -67,8 +67,8 @@ export async function prepareCycles(directory: string, kernel: Kernel): Promise<
     images: [{ path }, ...exporters.map((backing) => ({ path, backing })), { path: none }],
     programs,
     first: "phys=$IMAGE0_PHYS,size=$IMAGE0_SIZE,nopages",
-    firstWithPages: "phys=$IMAGE0_PHYS",
-    second: "phys=$IMAGE1_PHYS",
+    firstWithPages: wholeHugePages(0),
+    second: wholeHugePages(1),
     none: `phys=$IMAGE${exporters.length + 1}_PHYS,size=0x2000`,
     short: "phys=$IMAGE1_PHYS,size=0x2000",
     buffers: exporters.map((exporter) => ({
@@ -77,6 +77,12 @@ export async function prepareCycles(directory: string, kernel: Kernel): Promise<
       none: `dmabuf=${exporter},$IMAGE${exporters.length + 1}_PHYS,0x2000`,
     })),
   };
+}
+
+/** The region of an image with what is behind it to the next 2 MiB, as struct pages want it. */
+function wholeHugePages(index: number): string {
+  const size = `$((($IMAGE${index}_SIZE + 0x1fffff) / 0x200000 * 0x200000))`;
+  return `phys=$IMAGE${index}_PHYS,size=${size}`;
 }
 
 /** Every kernel has one of these two kinds of dma-bufs. */

@@ -53,22 +53,29 @@ find_images() {
   vm_take vm_ivshmem_addresses ivshmem && vm_take vm_nd_addresses nvdimm virtio-pmem
 }
 
-# vm_mount BACKING ADDRESS SIZE SHOWN DIRECTORY [OPTIONS], where SHOWN says whether to give the size
+# vm_mount BACKING ADDRESS SIZE REGION DIRECTORY [OPTIONS]; SIZE is that of the image, and REGION that
+# of the memory it is mounted in, empty where the module finds out
 vm_mount() {
   case $1 in
   dma-heap | udmabuf | vgem) mount_dmabuf $1 "$2" "$3" "$5" "${6:-}" ;;
-  *) mount -t daxfs -o "phys=$2${4:+,size=$3}${6:+,$6}" none "$5" ;;
+  *) mount -t daxfs -o "phys=$2${4:+,size=$4}${6:+,$6}" none "$5" ;;
   esac
 }
 
-# Mounts an image where it lies, or, in a dma-buf backing, from a dma-buf with a copy of it.
+# Mounts an image in its memory, or, in a dma-buf backing, from a dma-buf with a copy of it. The region
+# is whole 2 MiB, which struct pages take.
 # mount_image INDEX DIRECTORY [OPTIONS]
 mount_image() {
-  eval "vm_mount \$IMAGE$1_BACKING \$IMAGE$1_PHYS \$IMAGE$1_SIZE" '"" "$2" "${3:-}"'
+  eval "set -- \$IMAGE$1_BACKING \$IMAGE$1_PHYS \$IMAGE$1_SIZE" '"$2" "${3:-}"'
+  case $1 in
+  ivshmem | nvdimm) vm_region= ;;
+  *) vm_region=$((($3 + 0x1fffff) / 0x200000 * 0x200000)) ;;
+  esac
+  vm_mount "$1" "$2" "$3" "$vm_region" "$4" "$5"
 }
 
 # The same for any range with an image in it, in the backing $BACKING, with its size as an option.
 # mount_memory ADDRESS SIZE DIRECTORY [OPTIONS]
 mount_memory() {
-  vm_mount $BACKING "$1" "$2" size "$3" "${4:-}"
+  vm_mount $BACKING "$1" "$2" "$2" "$3" "${4:-}"
 }
