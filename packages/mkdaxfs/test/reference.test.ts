@@ -53,9 +53,9 @@ describe("what is no reference is refused in words", () => {
     ["alpine:-x", /a tag has up to 128/],
     [`alpine:${"t".repeat(129)}`, /a tag has up to 128/],
     ["alpine:a/b", /alpine:a is no registry/],
-    ["alpine@sha256:123", /no digest/],
-    ["alpine@", /no digest/],
-    ["alpine@md5:0123", /no digest/],
+    ["alpine@sha256:123", /not a digest/],
+    ["alpine@", /not a digest/],
+    ["alpine@md5:0123", /not a digest/],
     ["example.com/", /name is missing/],
     ["example.com//a", /single \. _ - \//],
     ["a/../b", /single \. _ - \//],
@@ -65,7 +65,7 @@ describe("what is no reference is refused in words", () => {
     ["a/b?x=1", /single/],
     ["-example.com/a", /no registry/],
     ["example.com:99999/a", /no registry/],
-    ["user:secret@example.com/a", /no digest/],
+    ["user:secret@example.com/a", /not a digest/],
     [`a/${"b".repeat(255)}`, /longer than 255/],
   ];
   for (const [text, message] of refusals) {
