@@ -145,7 +145,7 @@ static int daxfs_phys_find_size(phys_addr_t phys, struct fs_context *fc,
 		return err;
 	extent = daxfs_phys_extent(phys);
 	if (!extent)
-		return invalfc(fc, "size= is needed: the kernel does not know where the region at %pa ends",
+		return invalfc(fc, "size= is needed: the kernel knows no end of the region at %pa",
 			       &phys);
 	address = daxfs_phys_memremap(phys, DAXFS_SUPERBLOCK_SIZE, fc);
 	if (!address)
@@ -157,7 +157,7 @@ static int daxfs_phys_find_size(phys_addr_t phys, struct fs_context *fc,
 			       defect.field, (unsigned long long)defect.found,
 			       defect.expected);
 	if (*image_size > extent)
-		return invalfc(fc, "not a valid image: superblock: total_size is %#llx, expected at most the %#llx of the region",
+		return invalfc(fc, "superblock: total_size is %#llx, expected at most %#llx, the region",
 			       (unsigned long long)*image_size,
 			       (unsigned long long)extent);
 	*size = round_up(*image_size, SZ_2M);

@@ -70,7 +70,7 @@ const REFUSALS: Readonly<Record<string, { options: string; message: RegExp }>> =
   },
   "no size, and an image that says it is larger than its device": {
     options: "phys=$IMAGE5_PHYS",
-    message: /total_size is 0x[0-9a-f]+, expected at most the 0x200000 of the region/,
+    message: /total_size is 0x[0-9a-f]+, expected at most 0x200000, the region/,
   },
   "memory that the firmware has claimed": { options: "phys=0xf0000,size=64K", message: /in use/ },
   "pages for an odd size": {
