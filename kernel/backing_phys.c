@@ -157,7 +157,7 @@ static int daxfs_phys_find_size(phys_addr_t phys, struct fs_context *fc,
 			       defect.field, (unsigned long long)defect.found,
 			       defect.expected);
 	if (*image_size > extent)
-		return invalfc(fc, "superblock: total_size is %#llx, expected at most %#llx, the region",
+		return invalfc(fc, "total_size is %#llx, expected at most %#llx, the region",
 			       (unsigned long long)*image_size,
 			       (unsigned long long)extent);
 	*size = round_up(*image_size, SZ_2M);

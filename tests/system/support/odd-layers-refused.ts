@@ -60,7 +60,10 @@ export const REFUSED: readonly RefusedImage[] = [
   refused("a root that is a link", /: dir\/\.\.: is a hard link .* the root/, [
     link("dir/..", "low"),
   ]),
-  refused("a file of the same layer as a parent", /\/a\b.*is not a directory/, [file("a"), file("a/b")]),
+  refused("a file of the same layer as a parent", /\/a\b.*is not a directory/, [
+    file("a"),
+    file("a/b"),
+  ]),
   refused("a name of 256 bytes", /n{64}.*255/, [file("n".repeat(256))]),
   refused("a symlink of 4096 bytes", /\/a\b.*409[56]/, [symlink("a", "t".repeat(4096))]),
   refused("a symlink to nothing at all", /\/a\b/, [symlink("a", "")]),
