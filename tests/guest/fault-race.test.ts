@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Small and huge page faults of the same 2 MiB at the same time, with the windows between them made
-// wide by a module of the tests (race/). DAXFS_RACE_SECONDS is how long it takes in all, 30 by default.
+// wide by a module of the tests (race/). DAXFS_RACE_SECONDS is how long it takes in all, 15 by default.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { cachedModule, runGuest } from "@daxfs/qemu";
@@ -16,7 +16,7 @@ const MODES: Readonly<Record<string, readonly string[]>> = {
 };
 const CASES = Object.values(MODES).flat().length;
 
-const seconds = Number(process.env.DAXFS_RACE_SECONDS ?? 30);
+const seconds = Number(process.env.DAXFS_RACE_SECONDS ?? 15);
 if (!(seconds > 0)) throw new Error("DAXFS_RACE_SECONDS is not a number of seconds");
 const each = Math.max(1, Math.round(seconds / CASES));
 
