@@ -24,7 +24,7 @@ static bool daxfs_phys_is_clear(phys_addr_t phys, u64 size)
 				 IORES_DESC_NONE) == REGION_DISJOINT;
 }
 
-/* Memory that the kernel lists as one region each, unlike reserved RAM: it merges that. */
+/* Memory that the kernel makes devices of, each from one resource. */
 static const unsigned long daxfs_phys_region_kinds[] = {
 	IORES_DESC_SOFT_RESERVED,
 	IORES_DESC_PERSISTENT_MEMORY,
@@ -105,7 +105,8 @@ static u64 daxfs_phys_bar_extent(phys_addr_t phys)
 /*
  * Bytes from @phys to the end of the region that holds it, as far as the kernel
  * knows: of the PCI BAR, or of the PMEM, CXL or Soft Reserved range. 0 for reserved
- * RAM, of which neighbouring ranges are one resource, and for what has no resource.
+ * RAM, where one resource may be several neighbouring ranges, and for memory without
+ * a resource.
  */
 static u64 daxfs_phys_extent(phys_addr_t phys)
 {
@@ -145,8 +146,9 @@ static int daxfs_phys_find_size(phys_addr_t phys, struct fs_context *fc,
 		return err;
 	extent = daxfs_phys_extent(phys);
 	if (!extent)
-		return invalfc(fc, "size= is needed: the kernel knows no end of the region at %pa",
-			       &phys);
+		return invalfc(fc,
+			"give size=: the kernel does not know where the region at %pa ends",
+			&phys);
 	address = daxfs_phys_memremap(phys, DAXFS_SUPERBLOCK_SIZE, fc);
 	if (!address)
 		return -ENOMEM;
@@ -157,9 +159,10 @@ static int daxfs_phys_find_size(phys_addr_t phys, struct fs_context *fc,
 			       defect.field, (unsigned long long)defect.found,
 			       defect.expected);
 	if (*image_size > extent)
-		return invalfc(fc, "total_size is %#llx, expected at most %#llx, the region",
-			       (unsigned long long)*image_size,
-			       (unsigned long long)extent);
+		return invalfc(fc,
+			"superblock: total_size is %#llx, the region has only %#llx bytes",
+			(unsigned long long)*image_size,
+			(unsigned long long)extent);
 	*size = round_up(*image_size, SZ_2M);
 	if (*size > extent || !daxfs_phys_is_clear(phys, *size))
 		*size = *image_size;
@@ -173,20 +176,16 @@ static int daxfs_phys_find_size(phys_addr_t phys, struct fs_context *fc,
  */
 static bool daxfs_phys_is_memory(phys_addr_t phys, u64 size)
 {
-	static const unsigned long kinds[] = {
-		IORES_DESC_RESERVED,
-		IORES_DESC_SOFT_RESERVED,
-		IORES_DESC_PERSISTENT_MEMORY,
-		IORES_DESC_PERSISTENT_MEMORY_LEGACY,
-		IORES_DESC_CXL,
-	};
 	size_t i;
 
 	if (region_intersects(phys, size, IORESOURCE_MEM, IORES_DESC_NONE) ==
-	    REGION_DISJOINT)
+	    REGION_DISJOINT ||
+	    region_intersects(phys, size, IORESOURCE_MEM, IORES_DESC_RESERVED) ==
+	    REGION_INTERSECTS)
 		return true;
-	for (i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (region_intersects(phys, size, IORESOURCE_MEM, kinds[i]) ==
+	for (i = 0; i < ARRAY_SIZE(daxfs_phys_region_kinds); i++)
+		if (region_intersects(phys, size, IORESOURCE_MEM,
+				      daxfs_phys_region_kinds[i]) ==
 		    REGION_INTERSECTS)
 			return true;
 	return false;

@@ -66,11 +66,11 @@ const REFUSALS: Readonly<Record<string, { options: string; message: RegExp }>> =
   "no size, in System RAM": { options: "phys=0x10000000", message: /System RAM/ },
   "no size, in reserved RAM, which has no end that the kernel knows": {
     options: "phys=$P",
-    message: /size= is needed/,
+    message: /give size=/,
   },
   "no size, and an image that says it is larger than its device": {
     options: "phys=$IMAGE5_PHYS",
-    message: /total_size is 0x[0-9a-f]+, expected at most 0x200000, the region/,
+    message: /total_size is 0x400000, the region has only 0x200000 bytes/,
   },
   "memory that the firmware has claimed": { options: "phys=0xf0000,size=64K", message: /in use/ },
   "pages for an odd size": {

@@ -124,7 +124,7 @@ const REFUSALS: readonly Refusal[] = [
   {
     name: "no size, where the kernel knows no end",
     options: "phys=$P",
-    message: /size= is needed/,
+    message: /give size=/,
     takesRegion: false,
   },
   { name: "dmabuf as a string", options: "dmabuf=3", message: /dmabuf/ },

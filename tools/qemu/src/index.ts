@@ -24,7 +24,7 @@ export {
 export { type GuestImage, layOutMemory, type PlacedImage, placeImages } from "./memory.js";
 export { findProgram, sharedLibraries } from "./programs.js";
 export { type GuestRecord, parseReport, type RecordStatus } from "./report.js";
-export { forgetRestarts, restarts } from "./restarts.js";
+export { restarts } from "./restarts.js";
 export { runShell } from "./shell.js";
 export { type Archives, downloadPackages, SUITES, type Suite } from "./suites.js";
 export { GuestError, type GuestOptions, type GuestResult, runGuest } from "./vm.js";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The guests that `runGuest` started a second time, so that a run of tests can say how many. */
-import { appendFile, mkdir, readFile, rm } from "node:fs/promises";
+import { appendFile, mkdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
 function pathOf(cacheDirectory: string): string {
@@ -13,13 +13,8 @@ export async function rememberRestart(cacheDirectory: string, reason: string): P
   await appendFile(pathOf(cacheDirectory), `${reason}\n`);
 }
 
-/** The reasons of all restarts since `forgetRestarts`. */
+/** The reasons of all restarts that this cache has seen, the oldest first. */
 export async function restarts(cacheDirectory: string): Promise<string[]> {
   const text = await readFile(pathOf(cacheDirectory), "utf8").catch(() => "");
   return text.split("\n").filter((line) => line !== "");
-}
-
-/** Begins to count anew. */
-export async function forgetRestarts(cacheDirectory: string): Promise<void> {
-  await rm(pathOf(cacheDirectory), { force: true });
 }
