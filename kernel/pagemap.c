@@ -34,8 +34,8 @@ static DEFINE_MUTEX(daxfs_pagemap_lock);
  * struct daxfs_pagemap - struct pages of a region
  * @map: what the kernel knows of them
  * @release: gives them back when the last pin is gone
- * @free_to: where the last look has found a pin; nothing before is pinned, or will
- *	be, since there is no mapping left to pin from
+ * @free_to: where the last look found a pin. Nothing before it is pinned, and nothing
+ *	will be: no mapping is left to pin pages of
  * @interval: until the next look, in jiffies
  */
 struct daxfs_pagemap {

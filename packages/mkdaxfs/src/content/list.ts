@@ -12,7 +12,7 @@ export interface ContentList {
   readonly sizes: Float64Array;
   /** 1 where a stretch ends where its file should end. */
   readonly ends: Uint8Array;
-  /** Of the stretches with known holes, by index: where bytes other than zeros may lie in them. */
+  /** The data runs of the stretches that have known holes, by index. */
   readonly data: Map<number, DataRuns>;
 }
 

@@ -105,8 +105,7 @@ const CAPABILITY_SIZE: ReadonlyMap<number, number> = new Map([
 
 /**
  * Versions 1 and 2 mean the root of the namespace that the filesystem belongs to, and version 3
- * names another by its user id. Mounts with mapped ids treat the former as user 0, and so is it done
- * here.
+ * names another by its user id. Mounts with mapped ids treat the former as user 0, and so does this.
  */
 function changedCapability(value: Uint8Array, user: IdOf, isMap: boolean): Uint8Array {
   const view = viewOf(value);

@@ -20,7 +20,7 @@ const OUTPUT_SIZE = 256 * 1024;
 /**
  * Unpacks bzip2 data, which may be several streams.
  * @param what the data, for messages
- * @param warn gets a line about what follows the data and is none
+ * @param warn gets a line about bytes behind the data that belong to no member
  * @throws BuildError
  */
 export async function* bunzip2(
@@ -49,7 +49,7 @@ class StreamDecoder {
   private blockSize = 0;
   private checksum = 0;
   private isFirst = true;
-  /** Bytes that follow the last stream and are neither one nor zeros. */
+  /** Bytes behind the last stream, without the zeros that are padding. */
   trailing = 0;
 
   /** Unpacks as many blocks as surely are there as a whole. */
@@ -94,7 +94,7 @@ class StreamDecoder {
     }
   }
 
-  /** Whether another stream follows. Zeros before it are padding, and what is none is passed over. */
+  /** Whether another stream follows. Passes over zeros, which are padding, and over bytes behind the last. */
   private hasStream(): boolean {
     const { window } = this;
     window.skipZeros();

@@ -6,7 +6,7 @@ import { decodeMembers, type MemberFormat } from "./members.js";
 import { decodeMember, ZLIB_OPTIONS } from "./zlib-member.js";
 
 // Headers and trailers are read here, since node:zlib's own decoder loses data of a member when
-// what follows is none.
+// bytes follow that are not another one.
 
 const FORMAT: MemberFormat = { kind: "gzip", magics: ["\x1f\x8b"] };
 
@@ -28,7 +28,7 @@ const SMALL_MAX = 1024 * 1024;
 /**
  * Unpacks gzip data: RFC 1952, any number of members.
  * @param what the stream, for messages
- * @param warn gets a line about what follows the data and is none
+ * @param warn gets a line about bytes behind the data that belong to no member
  * @throws BuildError
  */
 export function gunzip(
@@ -140,9 +140,9 @@ interface Unpacked {
 }
 
 /**
- * Unpacks deflated data of which all is there, and not much. Archives of some tools have a member
+ * Unpacks a small member, if `bytes` has all its deflated data. Archives of some tools have a member
  * for each file, and a stream of node:zlib for each takes far longer than its data.
- * @returns undefined where it has to be unpacked otherwise
+ * @returns undefined if it is not small, not complete, or damaged
  */
 function unpackedSmall(
   bytes: Uint8Array,

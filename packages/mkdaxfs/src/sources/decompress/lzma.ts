@@ -177,7 +177,7 @@ class LzmaDecoder {
       this.state = state < 7 ? 8 : 11;
     }
     if (distances[0]! >= count || distances[0]! >= this.dictionary.length) {
-      throw damaged(this.what, "LZMA", "it refers to what lies in front of it");
+      throw damaged(this.what, "LZMA", "it refers to bytes before its start");
     }
     if (this.left > this.content.size - count) throw this.tooLong();
     this.copy();

@@ -12,8 +12,8 @@ export interface MemberFormat {
 }
 
 /**
- * Unpacks all members of a stream. Zeros between and behind them are padding, as of a tape or a
- * disk. What else follows a member is left out, and said to be, as gzip(1) and bzip2(1) do it.
+ * Unpacks all members of a stream. Zeros between and behind them are padding, as on tapes and disks.
+ * Other bytes behind a member are left out with a warning, as gzip(1) and bzip2(1) do it.
  * @param decode unpacks at least one member, and leaves what follows in the queue
  * @param what the stream, for messages
  * @throws BuildError for a stream that ends within the start of a member
@@ -36,7 +36,7 @@ export async function* decodeMembers(
   }
 }
 
-/** Whether another member follows. What is none has been read to its end, for digests to be known. */
+/** Whether another member follows. If not, the stream has been read to its end, since digests cover it. */
 async function hasMember(
   input: ChunkQueue,
   format: MemberFormat,
@@ -54,7 +54,7 @@ async function hasMember(
   return false;
 }
 
-/** @throws BuildError where there is no more than a part of a magic */
+/** @throws BuildError if the stream ends within the magic bytes */
 async function beginsMember(
   input: ChunkQueue,
   { kind, magics }: MemberFormat,
@@ -67,7 +67,7 @@ async function beginsMember(
   return false;
 }
 
-/** The warning for what follows compressed data and is none. */
+/** The warning for bytes behind compressed data. */
 export function trailingBytes(what: string, kind: string, size: number): string {
   const bytes = size === 1 ? "1 byte" : `${size} bytes`;
   return `${what}: left out ${bytes} behind the end of its ${kind} data`;

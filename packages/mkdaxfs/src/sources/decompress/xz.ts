@@ -38,7 +38,7 @@ const NO_PROGRESS = 8;
  * Unpacks xz data: the .xz file format 1.2.0 with any number of streams and padding between them,
  * CRC-32 or CRC-64 as check, and only LZMA2 as filter.
  * @param what the data, for messages
- * @param warn gets a line about what follows the data and is none
+ * @param warn gets a line about bytes behind the data that belong to no member
  * @throws BuildError
  */
 export async function* unxz(

@@ -29,8 +29,8 @@ class ModuleLoader extends ZSTDDecoder {
 }
 
 /**
- * Starts the loader where there is no fetch(), with which it would have its own text decoded: Node's
- * takes a parser for HTTP in WebAssembly, and errors in that can't be caught.
+ * Starts the loader while there is no fetch(). With it, the loader would decode its own text through
+ * Node's HTTP parser, which is WebAssembly too: where that can't be loaded, the error can't be caught.
  */
 function withoutFetch<T>(start: () => T): T {
   const descriptor = Object.getOwnPropertyDescriptor(globalThis, "fetch");

@@ -33,6 +33,14 @@ export function contentKind(start: Uint8Array, trailer?: Uint8Array): string {
   return kindIn(WEAK_KINDS, bytes) ?? (bytes[0] === 0 ? zerosKind(bytes) : unknownKind(bytes));
 }
 
+/**
+ * Whether some content is of a kind that is known by magic bytes which nothing else has by chance.
+ * @param start the first `START_SIZE` bytes, or all where there are fewer
+ */
+export function isKnownKind(start: Uint8Array): boolean {
+  return kindIn(KINDS, Buffer.from(start.buffer, start.byteOffset, start.length)) !== undefined;
+}
+
 function kindIn(kinds: readonly Kind[], bytes: Buffer): string | undefined {
   const has = (magic: string, offset: number) =>
     bytes.toString("latin1", offset, offset + magic.length) === magic;

@@ -2,6 +2,7 @@
 import { type ByteString, byteStringOf } from "@daxfs/format";
 import { BuildError } from "../../errors.js";
 import type { HostPath } from "../../host-path.js";
+import { isKnownKind } from "../detect/content-kind.js";
 import { ArchiveFile, FileWindow } from "./archive-file.js";
 import { findDirectory, LastVolume } from "./end-record.js";
 
@@ -13,15 +14,17 @@ const PROGRAMS: readonly ByteString[] = [
 ];
 
 /**
- * What holds files of its own, so that a zip archive at its end is one of them, or rubbish: images of
- * filesystems and disks, and other archives. Many filesystem images begin with zeros.
+ * Begin images of filesystems and disks that no better magic bytes tell, and archives of cpio's old
+ * format: many images begin with zeros, others with the jump of a boot sector.
  */
-const CONTAINERS: readonly ByteString[] = [
-  ...["\0\0\0\0\0\0\0\0", "hsqs", "sqsh", "XFSB", "xadd", "-rom1fs-", "\x45\x3d\xcd\x28"],
-  ...["QFI\xfb", "KDMV", "conectix", "vhdxfile", "\xeb\x3c\x90", "\xeb\x58\x90", "\xeb\x63\x90"],
-  ...["070701", "070702", "070707", "\xc7\x71", "!<arch>\n", "\xed\xab\xee\xdb"],
-  ...["7z\xbc\xaf\x27\x1c", "Rar!\x1a\x07", "MSCF", "\x04\x22\x4d\x18", "LZIP", "\x1f\x9d"],
+const IMAGES: readonly ByteString[] = [
+  ...["\0\0\0\0\0\0\0\0", "\xeb\x3c\x90", "\xeb\x58\x90", "\xeb\x63\x90", "\xc7\x71"],
 ];
+
+/** Whether something has files of its own, so that a zip archive at its end is one of them. */
+function isContainer(start: Uint8Array): boolean {
+  return !beginsWithProgram(start) && (isKnownKind(start) || beginsWithOneOf(IMAGES, start));
+}
 
 /** Whether something begins like a program that may have a zip archive at its end. */
 export function beginsWithProgram(start: Uint8Array): boolean {
@@ -36,7 +39,7 @@ export function beginsWithProgram(start: Uint8Array): boolean {
  * @throws BuildError when it can't be read.
  */
 export function isZipBehindStub(path: HostPath, start: Uint8Array, description: string): boolean {
-  if (beginsWithOneOf(CONTAINERS, start)) return false;
+  if (isContainer(start)) return false;
   const file = new ArchiveFile(path, description);
   try {
     const { behind, count } = findDirectory(new FileWindow(file), file.size, description);
