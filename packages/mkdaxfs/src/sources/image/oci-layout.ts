@@ -144,7 +144,10 @@ async function readIndex(files: ImageFiles): Promise<readonly Descriptor[]> {
 async function imagesAmong(entries: readonly Entry[], to: Resolution): Promise<readonly Entry[]> {
   if (entries.length < 2 || entries.length > INSPECTED_MAX) return entries;
   const images: Entry[] = [];
-  for (const entry of entries) if (await holdsImage(entry.descriptor, to)) images.push(entry);
+  const known = new Map<string, boolean>();
+  for (const entry of entries) {
+    if (await holdsImage(entry.descriptor, to, known)) images.push(entry);
+  }
   return images.length === 0 ? entries : images;
 }
 

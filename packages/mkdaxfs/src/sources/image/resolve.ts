@@ -108,17 +108,32 @@ export async function resolveImage(root: Descriptor, to: Resolution): Promise<Re
 /**
  * Whether a descriptor leads to an image, or to an index with one: not to a signature or an SBOM.
  * What can't be read counts as one.
+ * @param known what is known of digests; indexes may name one document many times over
  */
 export async function holdsImage(
   descriptor: Descriptor,
   to: Resolution,
+  known: Map<string, boolean>,
   depth = INDEX_DEPTH,
+): Promise<boolean> {
+  const before = known.get(descriptor.digest);
+  if (before !== undefined) return before;
+  const holds = await documentHoldsImage(descriptor, to, known, depth);
+  known.set(descriptor.digest, holds);
+  return holds;
+}
+
+async function documentHoldsImage(
+  descriptor: Descriptor,
+  to: Resolution,
+  known: Map<string, boolean>,
+  depth: number,
 ): Promise<boolean> {
   try {
     const document = await readDocument(descriptor, to, `${to.description}: ${descriptor.digest}`);
     if (document.kind === "manifest" || depth === 1) return true;
     for (const each of usable(document.manifests).slice(0, INDEX_COUNT)) {
-      if (await holdsImage(each, to, depth - 1)) return true;
+      if (await holdsImage(each, to, known, depth - 1)) return true;
     }
     return false;
   } catch (error) {
