@@ -26,6 +26,9 @@ const KERNEL_PARAMETERS = [
   "printk.time=1",
   // The same addresses in every run, and a kernel that stays below the images.
   "nokaslr",
+  // The same for programs: QEMU keeps what it has translated by virtual address, and would translate
+  // the dynamic linker and the C library again for each program that is started.
+  "norandmaps",
   // The check at boot that timer interrupts come panics where the host gives QEMU no time meanwhile.
   "no_timer_check",
   // A fault ends the run at once: panic, and QEMU exits instead of rebooting.

@@ -16,12 +16,10 @@ import {
 import { CACHE, temporaryDirectory, writeModule } from "./support.js";
 
 let directory: string;
-let logs: string;
 let kernel: Kernel;
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
-  logs = join(directory, "logs");
   kernel = await fetchKernel("oldest", CACHE);
 });
 
@@ -29,17 +27,31 @@ async function build(name: string, body: string): Promise<string> {
   return buildModule(kernel, await writeModule(directory, name, body), directory);
 }
 
-/** Runs a guest that is expected to fail, and returns its error. */
+/** How a guest failed. */
+interface Failure {
+  error: GuestError;
+  /** How many times it was started, each of which left a log. */
+  starts: number;
+  restarts: string[];
+}
+
+/** Runs a guest that is expected to fail. `name` differs from that of the others that run. */
 async function failure(
-  options: Omit<GuestOptions, "kernel" | "logDirectory">,
-): Promise<GuestError> {
+  name: string,
+  options: Omit<GuestOptions, "kernel" | "logDirectory" | "name">,
+): Promise<Failure> {
+  const logDirectory = join(directory, "failures", name, "logs");
+  // Restarts are counted in the cache, for who runs the tests: those here are not by chance.
+  const cacheDirectory = join(directory, "failures", name, "cache");
   try {
-    // Restarts are counted in the cache, for who runs the tests: those here are not by chance.
-    const own = { ...kernel, cacheDirectory: join(directory, "cache") };
-    await runGuest({ kernel: own, logDirectory: logs, ...options });
+    await runGuest({ kernel: { ...kernel, cacheDirectory }, logDirectory, name, ...options });
   } catch (error) {
-    if (error instanceof GuestError) return error;
-    throw error;
+    if (!(error instanceof GuestError)) throw error;
+    return {
+      error,
+      starts: (await readdir(logDirectory)).length,
+      restarts: await restarts(cacheDirectory),
+    };
   }
   throw new Error("the guest came to its end");
 }
@@ -47,11 +59,13 @@ async function failure(
 describe("a guest that comes to its end", () => {
   const image = randomBytes(3 * 1024 * 1024 + 4);
   const high = randomBytes(8192);
+  let logs: string;
   let result: GuestResult;
 
   beforeAll(async () => {
     await writeFile(join(directory, "image"), image);
     await writeFile(join(directory, "high"), high);
+    logs = join(directory, "logs");
     result = await runGuest({
       kernel,
       logDirectory: logs,
@@ -129,27 +143,30 @@ exit 7
   });
 });
 
-describe("a guest that does not", () => {
+// Most of these guests wait: for a timeout, or to be started again. So they do it at the same time.
+describe.concurrent("a guest that does not", () => {
   it("is killed after the timeout", async () => {
-    const error = await failure({
+    const { error, starts } = await failure("hanging", {
       script: "result early pass\necho now waiting\nsleep 1000",
       timeoutSeconds: 40,
-      name: "hanging",
     });
     expect(error.message).toMatch(/killed after 40 s/);
     expect(error.message).toContain(error.consoleLogPath);
     expect(error.records).toEqual([{ name: "early", status: "pass", detail: "" }]);
     expect(await readFile(error.consoleLogPath, "utf8")).toContain("now waiting");
+    expect(starts).toBe(1);
   });
 
   it("is reported when its kernel panics", async () => {
-    const error = await failure({ script: "echo c >/proc/sysrq-trigger\nsleep 1000" });
+    const { error } = await failure("panicking", {
+      script: "echo c >/proc/sysrq-trigger\nsleep 1000",
+    });
     expect(error.message).toMatch(/kernel complained:.*Kernel panic/s);
     await access(error.consoleLogPath);
   });
 
   it("is reported when its kernel warns, though its script ends well", async () => {
-    const error = await failure({
+    const { error } = await failure("warning", {
       modules: [await build("warner", "\tWARN_ON(1);\n\treturn 0;")],
       script: "result fine pass",
     });
@@ -158,8 +175,7 @@ describe("a guest that does not", () => {
   });
 
   it("is started once more, and no more, when QEMU ran a breakpoint that there is not", async () => {
-    const before = (await readdir(logs)).length;
-    const error = await failure({
+    const { error, starts, restarts } = await failure("phantom", {
       modules: [
         await build(
           "phantom",
@@ -170,37 +186,42 @@ describe("a guest that does not", () => {
       script: "result fine pass",
     });
     expect(error.kernelWarnings.join("\n")).toContain("int3: 0000 [#1]");
-    expect(await readdir(logs)).toHaveLength(before + 2);
-    const counted = await restarts(join(directory, "cache"));
-    expect(counted.at(-1)).toBe("guest: QEMU ran a breakpoint that is not in the guest's memory");
+    expect(starts).toBe(2);
+    expect(restarts).toEqual(["phantom: QEMU ran a breakpoint that is not in the guest's memory"]);
   });
 
-  it.each([
-    ["hangs", { commandLine: ["rdinit=/none", "root=/dev/none", "rootwait"] }, /killed after 12 s/],
-    ["dies", { commandLine: ["rdinit=/none"] }, /kernel complained:.*Kernel panic/s],
-  ])(
-    "is started once more, and no more, when its kernel %s at boot",
-    async (_, options, message) => {
-      const before = (await readdir(logs)).length;
-      const error = await failure({ ...options, script: "exit 0", bootTimeoutSeconds: 12 });
-      expect(error.message).toMatch(message);
-      expect(error.diedAtBoot).toBe(true);
-      expect(await readdir(logs)).toHaveLength(before + 2);
-    },
-  );
+  it("is started once more, and no more, when its kernel hangs at boot", async () => {
+    const { error, starts } = await failure("hanging-at-boot", {
+      commandLine: ["rdinit=/none", "root=/dev/none", "rootwait"],
+      script: "exit 0",
+      bootTimeoutSeconds: 12,
+    });
+    expect(error.message).toMatch(/killed after 12 s/);
+    expect(error.diedAtBoot).toBe(true);
+    expect(starts).toBe(2);
+  });
+
+  it("is started once more, and no more, when its kernel dies at boot", async () => {
+    const { error, starts } = await failure("dying-at-boot", {
+      commandLine: ["rdinit=/none"],
+      script: "exit 0",
+    });
+    expect(error.message).toMatch(/kernel complained:.*Kernel panic/s);
+    expect(error.diedAtBoot).toBe(true);
+    expect(starts).toBe(2);
+  });
 
   it("is not started again for a breakpoint that is there", async () => {
-    const before = (await readdir(logs)).length;
-    const error = await failure({
+    const { error, starts } = await failure("trapping", {
       modules: [await build("trap", '\tasm volatile("int3");\n\treturn 0;')],
       script: "result fine pass",
     });
     expect(error.kernelWarnings.join("\n")).toContain("int3: 0000 [#1]");
-    expect(await readdir(logs)).toHaveLength(before + 1);
+    expect(starts).toBe(1);
   });
 
   it("is reported when a module can't be loaded", async () => {
-    const error = await failure({
+    const { error } = await failure("refusing", {
       modules: [await build("refuser", "\treturn -ENODEV;")],
       script: "exit 0",
     });
@@ -208,7 +229,7 @@ describe("a guest that does not", () => {
   });
 
   it("is reported when it is gone before the script's end", async () => {
-    const error = await failure({ script: "poweroff -f; sleep 1000" });
+    const { error } = await failure("leaving", { script: "poweroff -f; sleep 1000" });
     expect(error.message).toMatch(/died before its script ended/);
   });
 });
