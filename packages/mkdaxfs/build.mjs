@@ -74,7 +74,7 @@ const results = await Promise.all([
     entryPoints: {
       cli: "src/cli/main.ts",
       command: "src/cli/command.ts",
-      worker: "src/jobs/worker.ts",
+      worker: "src/worker/worker.ts",
     },
     // Node's own loads CommonJS through its loader for ESM.
     supported: { "dynamic-import": false },

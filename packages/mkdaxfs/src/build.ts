@@ -1,29 +1,31 @@
 // SPDX-License-Identifier: MIT
+
 import { closeSync } from "node:fs";
 import { BLOCK_SIZE, HUGE_SIZE } from "@daxfs/format";
 import { findDuplicates } from "./content/duplicates.js";
 import { findHoles } from "./content/holes.js";
 import { BuildError } from "./errors.js";
-import { joined } from "./host-path.js";
+import { joined } from "./host/path.js";
 import { WorkerPool } from "./jobs/pool.js";
 import { defaultJobs } from "./jobs/threads.js";
+import type { Source } from "./model/source.js";
 import type { BuildOptions, BuildReport } from "./options.js";
+import { countTypes } from "./plan/count-types.js";
 import { type Plan, planImage } from "./plan/plan.js";
-import { contentFiles, countTypes } from "./report.js";
+import { defaultPlatform } from "./platform.js";
 import type { SourceContext } from "./sources/context.js";
-import { defaultPlatform } from "./sources/image/platform.js";
 import { type OpenedSources, openSources } from "./sources/open.js";
-import type { Source } from "./sources/source.js";
 import { newFileSpool, type Spool } from "./sources/spool.js";
 import { treeAdjuster } from "./tree/adjust.js";
+import { contentFiles } from "./tree/content-files.js";
 import { Layer, type OverlayMarkers, type WhiteoutMode } from "./tree/layer.js";
 import { selector } from "./tree/select.js";
 import { Tree } from "./tree/tree.js";
 import { XattrPolicy } from "./tree/xattr-policy.js";
-import { parseUuid, uuidText } from "./uuid.js";
 import { type WriteOptions, type WrittenImage, writeImageFile } from "./write/image-file.js";
 import { writeImageStream } from "./write/image-stream.js";
 import { openTarget, type Target } from "./write/target.js";
+import { parseUuid, uuidText } from "./write/uuid.js";
 
 const LABEL_MAX = 32;
 const JOBS_MAX = 256;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 import type { Platform } from "./platform.js";
-import type { Progress } from "./progress.js";
 
 /**
  * Where a tree comes from: a path of this machine, recognised by what lies there (a directory, a
@@ -91,6 +90,15 @@ export interface BuildOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** Gets what the user should know and what is not an error, a line each. */
   readonly onWarning?: (text: string) => void;
+}
+
+/** How far a stage of a build has come, for a progress bar. */
+export interface Progress {
+  /** "fetch" counts bytes, "read" and "hash" count entries and files, "copy" counts bytes. */
+  readonly stage: "fetch" | "read" | "hash" | "copy";
+  readonly done: number;
+  /** Undefined while it is not known. */
+  readonly total: number | undefined;
 }
 
 /** What was built. Sizes in bytes, times in milliseconds. */

@@ -3,10 +3,10 @@ import { buildImage } from "../build.js";
 import type { Flags } from "./build-flags.js";
 import { BuildMessages } from "./build-messages.js";
 import { buildOptions } from "./build-options.js";
-import { CompilerTuning } from "./compiler.js";
 import { interruptible, makesFile } from "./interruption.js";
 import { jsonReport } from "./json-report.js";
 import { barPaint, ProgressBar, showsBar } from "./progress-bar.js";
+import { CompilerTuning } from "./v8-tuning.js";
 
 /** Builds, and prints what was built. @throws BuildError, Interrupted */
 export async function runBuild(sources: readonly string[], flags: Flags): Promise<void> {

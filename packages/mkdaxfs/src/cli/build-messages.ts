@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
+
 import { type ByteString, printable } from "@daxfs/format";
-import type { BuildReport, SourceSpec } from "../options.js";
-import type { Progress } from "../progress.js";
+import type { BuildReport, Progress, SourceSpec } from "../options.js";
 import { oneLine } from "./one-line.js";
 import type { ProgressBar } from "./progress-bar.js";
 import { countText, sizeText, timeText } from "./units.js";

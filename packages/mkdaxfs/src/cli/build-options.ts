@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
+
 import { BLOCK_SIZE, HUGE_SIZE } from "@daxfs/format";
 import { BuildError } from "../errors.js";
 import type { BuildOptions } from "../options.js";
-import { parsePlatform } from "../sources/image/platform.js";
+import { parsePlatform } from "../platform.js";
 import type { Flags } from "./build-flags.js";
 import { UsageError } from "./usage-error.js";
 import { TIME_MAX } from "./values.js";

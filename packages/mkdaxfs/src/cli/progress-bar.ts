@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { Progress } from "../progress.js";
+import type { Progress } from "../options.js";
 import { countText, sizeText } from "./units.js";
 
 /** Milliseconds between two drawings. */

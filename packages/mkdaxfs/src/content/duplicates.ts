@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
+
 import type { WorkerPool } from "../jobs/pool.js";
-import type { Progress } from "../progress.js";
-import type { FileInode } from "../sources/source.js";
+import type { FileInode } from "../model/source.js";
+import type { Progress } from "../options.js";
 import { FINGERPRINT_SIZE } from "./fingerprint.js";
-import { fingerprintContents, hashContents } from "./hash.js";
+import { fingerprintTask, hashTask } from "./hash.js";
 import { partsByCost, piecesIn, stretchesOf, wholeContents } from "./list.js";
 
 /** Which files have the content of another: file -> the one that stands for all of its content. */
@@ -66,13 +67,11 @@ async function hashesOf(
 ): Promise<Buffer> {
   const stretches = stretchesOf(files);
   const starts = partsByCost(stretches.length, (index) => stretches.bytesRead(index));
-  const inputOf = (part: number) => stretches.list(starts[part]!, starts[part + 1]!);
   let done = 0;
   const parts = await pool.runShared({
-    task: "hash",
+    task: hashTask,
     count: starts.length - 1,
-    inputOf,
-    here: (part) => hashContents(inputOf(part)),
+    inputOf: (part) => stretches.list(starts[part]!, starts[part + 1]!),
     finished: (part) => {
       done += starts[part + 1]! - starts[part]!;
       report({ stage: "hash", done, total: stretches.length });
@@ -89,12 +88,10 @@ async function fingerprintsOf(files: readonly FileInode[], pool: WorkerPool): Pr
   const starts = partsByCost(files.length, (index) =>
     Math.min(files[index]!.size, FINGERPRINT_SIZE),
   );
-  const inputOf = (part: number) => wholeContents(files, starts[part]!, starts[part + 1]!);
   const parts = await pool.runShared({
-    task: "fingerprint",
+    task: fingerprintTask,
     count: starts.length - 1,
-    inputOf,
-    here: (part) => fingerprintContents(inputOf(part)),
+    inputOf: (part) => wholeContents(files, starts[part]!, starts[part + 1]!),
   });
   const fingerprints = new Uint32Array(files.length);
   for (const [part, ofPart] of parts.entries()) fingerprints.set(ofPart, starts[part]);

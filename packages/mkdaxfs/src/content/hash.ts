@@ -2,7 +2,8 @@
 import { createHash, type Hash } from "node:crypto";
 import { readSync } from "node:fs";
 import { BLOCK_SIZE } from "@daxfs/format";
-import { FileSequence, readBuffer } from "../host-file.js";
+import { FileSequence, readBuffer } from "../host/file.js";
+import type { Task } from "../jobs/task.js";
 import { fingerprintOf } from "./fingerprint.js";
 import type { ContentList } from "./list.js";
 import { isZeroBlock } from "./zero-blocks.js";
@@ -94,3 +95,12 @@ function readEach({ paths }: ContentList, read: (descriptor: number, index: numb
     files.close();
   }
 }
+
+/** `hashContents` on any thread. */
+export const hashTask: Task<ContentList, Uint8Array> = { name: "hash", run: hashContents };
+
+/** `fingerprintContents` on any thread. */
+export const fingerprintTask: Task<ContentList, Uint32Array> = {
+  name: "fingerprint",
+  run: fingerprintContents,
+};

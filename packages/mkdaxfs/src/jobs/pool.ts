@@ -2,7 +2,8 @@
 import { setImmediate as eventTurn, setTimeout as pause } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { BuildError } from "../errors.js";
-import { type Reply, TASKS, type TaskInput, type TaskName, type TaskOutput } from "./tasks.js";
+import type { Reply, TaskMessage } from "./messages.js";
+import type { Task } from "./task.js";
 import { type Thread, takeThread } from "./threads.js";
 
 interface Waiting {
@@ -11,14 +12,14 @@ interface Waiting {
 }
 
 /** A task in parts that any thread can do. */
-export interface SharedTask<T extends TaskName> {
-  readonly task: T;
+export interface SharedTask<Input, Output> {
+  readonly task: Task<Input, Output>;
   /** How many parts. */
   readonly count: number;
   /** Makes the input of a part when its turn comes. */
-  readonly inputOf: (part: number) => TaskInput<T>;
-  /** How this thread does a part. */
-  readonly here: (part: number) => TaskOutput<T>;
+  readonly inputOf: (part: number) => Input;
+  /** How this thread does a part, where that differs from `task.run`. */
+  readonly here?: (part: number) => Output;
   /** What this thread does first, while the workers have begun. */
   readonly first?: () => void;
   /** Hears of each part that is done, by whomever. */
@@ -26,10 +27,10 @@ export interface SharedTask<T extends TaskName> {
 }
 
 /** A task in parts that come to light while others are done. */
-export interface GrowingTask<T extends TaskName> {
-  readonly task: T;
+export interface GrowingTask<Input, Output> {
+  readonly task: Task<Input, Output>;
   /** The input of the next part, undefined while there is none. */
-  readonly next: () => TaskInput<T> | undefined;
+  readonly next: () => Input | undefined;
 }
 
 /** Parts that wait in the worker, so that it need not wait for this thread. */
@@ -79,19 +80,19 @@ export class WorkerPool {
   }
 
   /** Has a worker do a task. @throws BuildError for what the user can mend. */
-  private run<T extends TaskName>(
+  private run<Input, Output>(
     worker: Worker,
-    task: T,
-    input: TaskInput<T>,
-  ): Promise<TaskOutput<T>> {
-    return new Promise<TaskOutput<T>>((resolve, reject) => {
+    task: Task<Input, Output>,
+    input: Input,
+  ): Promise<Output> {
+    return new Promise<Output>((resolve, reject) => {
       if (this.failure !== undefined) {
         reject(this.failure);
         return;
       }
       const id = ++this.lastId;
       this.waiting.set(id, { resolve: resolve as (output: unknown) => void, reject });
-      worker.postMessage({ id, task, input });
+      worker.postMessage({ id, task: task.name, input } satisfies TaskMessage);
     });
   }
 
@@ -101,9 +102,10 @@ export class WorkerPool {
    * @returns the outputs in the order of the parts
    * @throws BuildError for what the user can mend; the reason of the signal when it is aborted.
    */
-  async runShared<T extends TaskName>(shared: SharedTask<T>): Promise<TaskOutput<T>[]> {
-    const { task, count, inputOf, here, first, finished } = shared;
-    const outputs = new Array<TaskOutput<T>>(count);
+  async runShared<Input, Output>(shared: SharedTask<Input, Output>): Promise<Output[]> {
+    const { task, count, inputOf, first, finished } = shared;
+    const here = shared.here ?? ((part) => task.run(inputOf(part)));
+    const outputs = new Array<Output>(count);
     const inWorkers = new Set<Promise<void>>();
     let front = 0;
     let back = count;
@@ -162,15 +164,15 @@ export class WorkerPool {
    * any order. The caller may bring further parts to light before it asks for the next output.
    * @throws BuildError for what the user can mend; the reason of the signal when it is aborted.
    */
-  async *runGrowing<T extends TaskName>({
+  async *runGrowing<Input, Output>({
     task,
     next,
-  }: GrowingTask<T>): AsyncGenerator<TaskOutput<T>> {
-    const done: TaskOutput<T>[] = [];
+  }: GrowingTask<Input, Output>): AsyncGenerator<Output> {
+    const done: Output[] = [];
     const queued = this.threads.map(() => 0);
     let failure: { readonly error: unknown } | undefined;
     let wake = () => {};
-    const handOver = (worker: Worker, index: number, input: TaskInput<T>) => {
+    const handOver = (worker: Worker, index: number, input: Input) => {
       queued[index]!++;
       this.run(worker, task, input)
         .then(
@@ -193,7 +195,7 @@ export class WorkerPool {
         }
       }
       if (own !== undefined) {
-        done.push(TASKS[task](own as never) as TaskOutput<T>);
+        done.push(task.run(own));
       } else if (done.length === 0) {
         if (queued.every((count) => count === 0)) return;
         await new Promise<void>((resolve) => {
@@ -218,7 +220,7 @@ export class WorkerPool {
     this.waiting.delete(reply.id);
     if ("output" in reply) waiting?.resolve(reply.output);
     else if ("userError" in reply) waiting?.reject(new BuildError(reply.userError));
-    else waiting?.reject(new Error(reply.fault));
+    else waiting?.reject(new Error(reply.bug));
   }
 
   private fail(error: Error): void {

@@ -19,7 +19,7 @@ import {
 } from "@daxfs/format";
 import type { Duplicates } from "../content/duplicates.js";
 import { BuildError } from "../errors.js";
-import { CONTENT_MAX, type Device, type FileInode } from "../sources/source.js";
+import { CONTENT_MAX, type Device, type FileInode } from "../model/source.js";
 import type { Tree } from "../tree/tree.js";
 import { Placement } from "./placement.js";
 import { type XattrArea, XattrAreaBuilder } from "./xattr-area.js";

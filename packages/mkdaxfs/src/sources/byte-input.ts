@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { HostPath } from "../host-path.js";
+import type { HostPath } from "../host/path.js";
 
 /** Bytes of an archive, as a source gets them. */
 export type ByteInput =

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
+
 import type { ByteString } from "@daxfs/format";
-import type { HostPath } from "../host-path.js";
+import type { HostPath } from "../host/path.js";
 import type { WorkerPool } from "../jobs/pool.js";
+import type { Progress } from "../options.js";
 import type { Platform } from "../platform.js";
-import type { Progress } from "../progress.js";
 import type { Spool } from "./spool.js";
 
 export type { Platform };

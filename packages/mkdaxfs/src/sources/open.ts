@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 import { BuildError } from "../errors.js";
+import type { Source } from "../model/source.js";
 import type { SourceSpec } from "../options.js";
+import type { ContainerImage } from "./container/container-image.js";
+import { imageSources } from "./container/layer-sources.js";
 import type { SourceContext } from "./context.js";
-import { openPath } from "./detect.js";
-import type { ContainerImage } from "./image/image.js";
-import { imageSources } from "./image/layers.js";
-import type { Source } from "./source.js";
+import { openPath } from "./detect/detect.js";
 
 /** The trees that a build is made of, from the lowest to the highest. */
 export interface OpenedSources {
@@ -63,7 +63,7 @@ async function openReference(
   context: SourceContext,
 ): Promise<ContainerImage> {
   // A client for registries is large, and most builds need none.
-  const { openDockerReference, openOciReference } = await import("./image/from.js");
+  const { openDockerReference, openOciReference } = await import("./container/open-reference.js");
   return "docker" in spec
     ? openDockerReference(spec.docker, context)
     : openOciReference(spec.oci, context);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, FILE_TYPE, printable, type Xattr } from "@daxfs/format";
 import { BuildError } from "../errors.js";
+import type { Children, FileInode } from "../model/source.js";
 import type { BuildOptions } from "../options.js";
-import type { Children, FileInode } from "../sources/source.js";
 import { parseModeChange } from "./file-mode.js";
 import { ID_MAX, type IdMap, idMap } from "./id-map.js";
 import { type IdOf, withChangedIds, XattrFault, type XattrIds } from "./xattr-ids.js";

@@ -2,8 +2,8 @@
 /** Merging one source into the tree, with the whiteouts of the OCI image specification. */
 import { type ByteString, byteStringOfText, bytesOf, FILE_TYPE, printable } from "@daxfs/format";
 import { BuildError } from "../errors.js";
-import { joinPath } from "../sources/entry-path.js";
-import { FileInode, type LinkEntry, type SourceEntry } from "../sources/source.js";
+import { joinPath } from "../model/entry-path.js";
+import { FileInode, type LinkEntry, type SourceEntry } from "../model/source.js";
 import type { Tree } from "./tree.js";
 
 const WHITEOUT = ".wh.";

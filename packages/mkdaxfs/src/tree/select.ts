@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { ByteString } from "@daxfs/format";
+import type { Children, FileInode } from "../model/source.js";
 import type { BuildOptions } from "../options.js";
-import type { Children, FileInode } from "../sources/source.js";
 import { globText } from "./glob.js";
 import { type Matched, PathGlob } from "./path-glob.js";
 

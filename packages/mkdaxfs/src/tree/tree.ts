@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, FILE_TYPE, NAME_MAX, printable, SYMLINK_MAX } from "@daxfs/format";
 import { BuildError } from "../errors.js";
-import { joinPath } from "../sources/entry-path.js";
-import { type FileEntry, FileInode, type LinkEntry } from "../sources/source.js";
+import { joinPath } from "../model/entry-path.js";
+import { type FileEntry, FileInode, type LinkEntry } from "../model/source.js";
 
 /** Symlinks that are followed to find a directory, as many as Linux follows. */
 const SYMLINKS_MAX = 40;

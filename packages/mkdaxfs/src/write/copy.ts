@@ -5,8 +5,8 @@ import { BLOCK_SIZE } from "@daxfs/format";
 import type { ContentList } from "../content/list.js";
 import { isZeroBlock } from "../content/zero-blocks.js";
 import { BuildError, described } from "../errors.js";
-import { FileSequence, readBuffer } from "../host-file.js";
-import { type HostPath, shown } from "../host-path.js";
+import { FileSequence, readBuffer } from "../host/file.js";
+import { type HostPath, shown } from "../host/path.js";
 import type { DataRuns } from "../sources/data-runs.js";
 import { crc32WithZeros } from "./zero-crc.js";
 

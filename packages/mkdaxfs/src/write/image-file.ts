@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+
 import { randomBytes } from "node:crypto";
 import {
   closeSync,
@@ -11,12 +12,13 @@ import {
 } from "node:fs";
 import { DIGEST_PIECE_SIZE, digestOfPieces } from "@daxfs/format";
 import { described } from "../errors.js";
-import { fsPath, type HostPath, joined, shown } from "../host-path.js";
+import { fsPath, type HostPath, joined, shown } from "../host/path.js";
 import type { WorkerPool } from "../jobs/pool.js";
+import type { Progress } from "../options.js";
 import type { Plan } from "../plan/plan.js";
-import type { Progress } from "../progress.js";
 import { FileSink, streamPieces } from "./copy.js";
-import { digestPieces } from "./digest.js";
+import { copyTask } from "./copy-request.js";
+import { digestTask } from "./digest.js";
 import {
   contentUuid,
   encodeMetadata,
@@ -114,7 +116,7 @@ async function fill(
   let metadata = undefined as Metadata | undefined;
   let copied = 0;
   const parts = await pool.runShared({
-    task: "copy",
+    task: copyTask,
     count: pieces.parts.length - 1,
     inputOf: (part) => ({ ...partOf(pieces, part), image: partial, output }),
     first: () => {
@@ -142,17 +144,16 @@ async function fill(
 async function digestOf(plan: Plan, image: HostPath, pool: WorkerPool): Promise<Uint8Array> {
   const step = DIGEST_PIECES * DIGEST_PIECE_SIZE;
   const zeros = zeroPieces(plan);
-  const orderOf = (part: number) => {
+  const requestOf = (part: number) => {
     const start = plan.dataOffset + part * step;
     const first = part * DIGEST_PIECES;
     const end = Math.min(start + step, plan.totalSize);
     return { image, start, end, zeros: zeros.slice(first, first + DIGEST_PIECES) };
   };
   const parts = await pool.runShared({
-    task: "digest",
+    task: digestTask,
     count: Math.ceil((plan.totalSize - plan.dataOffset) / step),
-    inputOf: orderOf,
-    here: (part) => digestPieces(orderOf(part)),
+    inputOf: requestOf,
   });
   return digestOfPieces(parts);
 }

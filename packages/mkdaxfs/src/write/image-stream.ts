@@ -4,7 +4,7 @@ import { writeSync } from "node:fs";
 import { setImmediate as eventTurn } from "node:timers/promises";
 import { DIGEST_PIECE_SIZE, digestOfPieces } from "@daxfs/format";
 import { BuildError, described, isSystemError } from "../errors.js";
-import { readBuffer } from "../host-file.js";
+import { readBuffer } from "../host/file.js";
 import type { Plan } from "../plan/plan.js";
 import { type Sink, streamPieces, WINDOW_BUFFER_SIZE } from "./copy.js";
 import { digestOfZeros } from "./digest.js";

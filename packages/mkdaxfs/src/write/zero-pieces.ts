@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { DIGEST_PIECE_SIZE } from "@daxfs/format";
+import type { Content } from "../model/source.js";
 import type { Plan } from "../plan/plan.js";
-import type { Content } from "../sources/source.js";
 
 /**
  * Which pieces of 2 MiB of an image's data area are known to be zeros: they lie in holes of contents

@@ -5,7 +5,7 @@ import { addAbortSignal, type Readable } from "node:stream";
 import { isatty } from "node:tty";
 import { promisify } from "node:util";
 import { BuildError, described } from "../../errors.js";
-import { fsPath, type HostPath, shown } from "../../host-path.js";
+import { fsPath, type HostPath, shown } from "../../host/path.js";
 
 /** Bytes that come once, from outside. */
 export interface OneWayInput {

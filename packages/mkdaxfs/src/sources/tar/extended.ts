@@ -8,8 +8,8 @@ import {
   XATTR_VALUE_MAX,
   type Xattr,
 } from "@daxfs/format";
+import { ACCESS_ACL, DEFAULT_ACL } from "../../model/xattr-names.js";
 import type { XattrVerdict } from "../context.js";
-import { ACCESS_ACL, DEFAULT_ACL } from "../xattr-names.js";
 import { aclValue, modeWithAcl, modeWithAclText } from "./acl.js";
 import { isIncrement } from "./dumpdir.js";
 import { TarFault } from "./header.js";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { ByteString } from "@daxfs/format";
-import type { HostPath } from "../../host-path.js";
-import { cleanPath } from "../entry-path.js";
+import type { HostPath } from "../../host/path.js";
+import { cleanPath } from "../../model/entry-path.js";
 import { FileTarInput } from "./input.js";
 import { TarReader, WAIT } from "./reader.js";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { closeSync, openSync, readSync } from "node:fs";
 import { BuildError, described, describing } from "../../errors.js";
-import { fsPath, type HostPath, shown } from "../../host-path.js";
+import { fsPath, type HostPath, shown } from "../../host/path.js";
 
 /**
  * Bytes of an uncompressed archive for a parser that takes no promises: it takes what is at hand,

@@ -3,7 +3,9 @@ import { readSync } from "node:fs";
 import { setImmediate as eventTurn } from "node:timers/promises";
 import { FILE_TYPE } from "@daxfs/format";
 import { BuildError } from "../../errors.js";
-import { withFile } from "../../host-file.js";
+import { withFile } from "../../host/file.js";
+import { cleanPath, entryPath } from "../../model/entry-path.js";
+import { FileInode, type Source, type SourceEntry } from "../../model/source.js";
 import type { ByteInput } from "../byte-input.js";
 import type { SourceContext } from "../context.js";
 import {
@@ -12,10 +14,8 @@ import {
   fileStream,
   MAGIC_SIZE,
   withFirstBytes,
-} from "../decompress.js";
-import { cleanPath, entryPath } from "../entry-path.js";
-import type { Digest } from "../image/digest.js";
-import { FileInode, type Source, type SourceEntry } from "../source.js";
+} from "../decompress/decompress.js";
+import type { Digest } from "../digest.js";
 import { type ArchiveFile, Contents } from "./contents.js";
 import type { TarEntry } from "./entry.js";
 import { FileTarInput, StreamTarInput, type TarInput } from "./input.js";

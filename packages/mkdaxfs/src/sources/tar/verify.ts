@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { createHash } from "node:crypto";
 import { BuildError } from "../../errors.js";
-import { type Digest, parseDigest } from "../image/digest.js";
-import { shownText } from "../image/json.js";
+import { type Digest, parseDigest } from "../digest.js";
+import { shownText } from "../json.js";
 
 /** What a digest is made of. @param what the bytes, for messages @throws BuildError */
 export function knownDigest(text: string, what: string): Digest {

@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { ByteString } from "@daxfs/format";
 import { BuildError, describing } from "../../errors.js";
-import { fsPath, type HostPath } from "../../host-path.js";
+import { fsPath, type HostPath } from "../../host/path.js";
 
 /** The file that an archive lies in. It stays open, so that it is the same one to the end. */
 export class ArchiveFile {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, byteStringOf } from "@daxfs/format";
 import { BuildError } from "../../errors.js";
-import type { HostPath } from "../../host-path.js";
+import type { HostPath } from "../../host/path.js";
 import { isKnownKind } from "../detect/content-kind.js";
 import { ArchiveFile, FileWindow } from "./archive-file.js";
 import { findDirectory, LastVolume } from "./end-record.js";
