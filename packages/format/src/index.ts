@@ -8,3 +8,4 @@ export * from "./records.js";
 export * from "./rules.js";
 export * from "./schema.js";
 export { describeFinding, type Finding, FormatError } from "./validate.js";
+export * from "./xattr-names.js";

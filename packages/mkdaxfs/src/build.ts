@@ -8,27 +8,24 @@ import { BuildError } from "./errors.js";
 import { joined } from "./host/path.js";
 import { WorkerPool } from "./jobs/pool.js";
 import { defaultJobs } from "./jobs/threads.js";
-import type { Source } from "./model/source.js";
+import { JOBS_MAX, LABEL_MAX } from "./model/limits.js";
 import type { BuildOptions, BuildReport } from "./options.js";
 import { countTypes } from "./plan/count-types.js";
 import { type Plan, planImage } from "./plan/plan.js";
 import { defaultPlatform } from "./platform.js";
-import type { SourceContext } from "./sources/context.js";
-import { type OpenedSources, openSources } from "./sources/open.js";
+import type { OpenContext } from "./sources/context.js";
+import { openSources } from "./sources/open.js";
 import { newFileSpool, type Spool } from "./sources/spool.js";
 import { treeAdjuster } from "./tree/adjust.js";
 import { contentFiles } from "./tree/content-files.js";
-import { Layer, type OverlayMarkers, type WhiteoutMode } from "./tree/layer.js";
+import { mergeSources } from "./tree/merge.js";
 import { selector } from "./tree/select.js";
-import { Tree } from "./tree/tree.js";
 import { XattrPolicy } from "./tree/xattr-policy.js";
 import { type WriteOptions, type WrittenImage, writeImageFile } from "./write/image-file.js";
 import { writeImageStream } from "./write/image-stream.js";
 import { openTarget, type Target } from "./write/target.js";
 import { parseUuid, uuidText } from "./write/uuid.js";
 
-const LABEL_MAX = 32;
-const JOBS_MAX = 256;
 /** What root filesystems compress to is 2 to 10 times smaller; zeros alone are a thousand times. */
 const MAX_RATIO_DEFAULT = 200;
 /** Blobs that are fetched from a registry at once. */
@@ -52,7 +49,7 @@ export async function buildImage(options: BuildOptions): Promise<BuildReport> {
   const spools: Spool[] = [];
   const closing: { close(): void }[] = [];
   try {
-    const context: SourceContext = {
+    const context: OpenContext = {
       pool,
       newSpool: () => {
         const spool = newFileSpool();
@@ -84,7 +81,7 @@ interface Build {
   /** Undefined where nothing is to be written. */
   readonly target: Target | undefined;
   readonly write: WriteOptions;
-  readonly context: SourceContext;
+  readonly context: OpenContext;
   readonly select: ReturnType<typeof selector>;
   readonly adjust: ReturnType<typeof treeAdjuster>;
   /** What is closed when the build is over. */
@@ -96,7 +93,11 @@ async function build(options: BuildOptions, parts: Build): Promise<BuildReport> 
   const clock = new StageClock();
   const opened = await openSources(options.sources, context);
   parts.closing.push(opened);
-  const { tree, markers } = await mergeSources(opened, options.whiteouts ?? "apply", context);
+  const { tree, markers } = await mergeSources(
+    opened.sources,
+    options.whiteouts ?? "apply",
+    context,
+  );
   select?.prune(tree.root);
   if (options.include?.length && tree.root.children.size === 0) {
     context.warn("nothing is included: no include glob matches anything that is not excluded");
@@ -146,52 +147,6 @@ async function build(options: BuildOptions, parts: Build): Promise<BuildReport> 
     images: opened.images,
     timings: { read, hash, plan: planned, write: clock.lap(), total: clock.total() },
   };
-}
-
-/** Merges the sources, each over what came before it. */
-async function mergeSources(
-  { sources }: OpenedSources,
-  whiteouts: "apply" | "overlay",
-  context: SourceContext,
-): Promise<{ readonly tree: Tree; readonly markers: OverlayMarkers | undefined }> {
-  if (whiteouts === "overlay" && sources.length > 1) {
-    throw new BuildError(
-      `whiteouts can be kept only of one layer, and these are ${sources.length} (give one layer, ` +
-        "or have them applied)",
-    );
-  }
-  const tree = new Tree();
-  let markers: OverlayMarkers | undefined;
-  for (const source of sources) {
-    const mode: WhiteoutMode = source.isLayer ? whiteouts : "literal";
-    const warn = (text: string) => context.warn(`${source.description}: ${text}`);
-    markers = await mergeSource(source, new Layer(tree, mode, warn), context.signal);
-  }
-  return { tree, markers };
-}
-
-async function mergeSource(
-  source: Source,
-  layer: Layer,
-  signal: AbortSignal,
-): Promise<OverlayMarkers> {
-  for await (const entries of source.entries()) {
-    signal.throwIfAborted();
-    describingSource(source, () => {
-      for (const entry of entries) layer.add(entry);
-    });
-  }
-  return describingSource(source, () => layer.finish());
-}
-
-/** Says of which source the entries are that can't be merged. */
-function describingSource<T>(source: Source, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    if (!(error instanceof BuildError)) throw error;
-    throw new BuildError(`${source.description}: ${error.message}`);
-  }
 }
 
 async function writePlan(

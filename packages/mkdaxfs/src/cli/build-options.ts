@@ -2,11 +2,11 @@
 
 import { BLOCK_SIZE, HUGE_SIZE } from "@daxfs/format";
 import { BuildError } from "../errors.js";
+import { TIME_MAX } from "../model/limits.js";
 import type { BuildOptions } from "../options.js";
 import { parsePlatform } from "../platform.js";
 import type { Flags } from "./build-flags.js";
 import { UsageError } from "./usage-error.js";
-import { TIME_MAX } from "./values.js";
 
 /** What options of the command line and the environment ask for, as a build takes it. */
 type RequestedOptions = Omit<BuildOptions, "signal" | "onProgress" | "onWarning">;

@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** What values of options are written like. All of these throw a {@link UsageError}. */
+import { ID_MAX, JOBS_MAX, TIME_MAX } from "../model/limits.js";
 import type { IdMapping } from "../options.js";
 import { UsageError } from "./usage-error.js";
 
 const NS_PER_SECOND = 1_000_000_000n;
-
-/** The last time that an image holds, nanoseconds since 1970. */
-export const TIME_MAX = 2n ** 63n - 1n;
-
-/** Owners and groups; the next number, -1 in 32 bits, is none to Linux. */
-const ID_MAX = 2 ** 32 - 2;
-
-/** Threads past any use. */
-const JOBS_MAX = 256;
 
 /** Bytes: `4096`, `512K`, `10M`, `2G`, `1T`, by powers of 1024. */
 export function parseSize(text: string): number {

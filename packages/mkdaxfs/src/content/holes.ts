@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
+import { dataRuns } from "../model/data-runs.js";
 import { contentPath, type FileInode, HoledFile } from "../model/source.js";
-import { dataRuns } from "../sources/data-runs.js";
 
 // Node has no lseek(2), whose SEEK_DATA and SEEK_HOLE tell where the holes of a file are. Perl and
 // Python have it, and nearly every system has one of them: Debian can't be without Perl. Where there

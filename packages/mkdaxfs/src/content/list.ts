@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { HostPath } from "../host/path.js";
+import { bytesIn, type DataRuns, runsWithin } from "../model/data-runs.js";
 import { type Content, contentPath, type FileInode } from "../model/source.js";
-import { bytesIn, type DataRuns, runsWithin } from "../sources/data-runs.js";
 
 /** Stretches of files to read, as columns, which pass between threads at little cost. */
 export interface ContentList {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { createRequire } from "node:module";
-import { byteStringOfText, printable, type Xattr } from "@daxfs/format";
+import { byteStringOfText, isShownByMount, printable, type Xattr } from "@daxfs/format";
 import { BuildError } from "../errors.js";
-import { isShownByMount } from "../model/xattr-names.js";
 import { withFile } from "./file.js";
 import { fsPath, type HostPath, shown } from "./path.js";
 

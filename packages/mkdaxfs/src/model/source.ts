@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, FILE_TYPE, type Xattr } from "@daxfs/format";
 import { type HostPath, joined } from "../host/path.js";
-import type { DataRuns } from "../sources/data-runs.js";
+import type { DataRuns } from "./data-runs.js";
 
 /**
  * Bytes that contents may take together: 64 TiB, far below where numbers lose their units, and

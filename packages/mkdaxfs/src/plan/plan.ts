@@ -19,6 +19,7 @@ import {
 } from "@daxfs/format";
 import type { Duplicates } from "../content/duplicates.js";
 import { BuildError } from "../errors.js";
+import { TIME_MAX, TIME_MIN } from "../model/limits.js";
 import { CONTENT_MAX, type Device, type FileInode } from "../model/source.js";
 import type { Tree } from "../tree/tree.js";
 import { Placement } from "./placement.js";
@@ -71,8 +72,6 @@ export interface PlanOptions {
 }
 
 const COUNT_MAX = 0xffffffff;
-const I64_MAX = (1n << 63n) - 1n;
-const I64_MIN = -(1n << 63n);
 
 /**
  * Fixes every number and offset. Pure: the same tree gives the same plan, in whatever order its
@@ -220,7 +219,7 @@ function whyInexpressible(name: ByteString, inode: FileInode): string | undefine
   if (name === "." || name === ".." || name.includes("/") || name.includes("\0")) {
     return "no name for a file";
   }
-  if (inode.mtimeNs > I64_MAX || inode.mtimeNs < I64_MIN) {
+  if (inode.mtimeNs > TIME_MAX || inode.mtimeNs < TIME_MIN) {
     return "its mtime is outside the years 1677 to 2262 that an image holds (touch it)";
   }
   if (inode.type === FILE_TYPE.SYMLINK) {

@@ -4,7 +4,7 @@ import type { Source } from "../model/source.js";
 import type { SourceSpec } from "../options.js";
 import type { ContainerImage } from "./container/container-image.js";
 import { imageSources } from "./container/layer-sources.js";
-import type { SourceContext } from "./context.js";
+import type { OpenContext } from "./context.js";
 import { openPath } from "./detect/detect.js";
 
 /** The trees that a build is made of, from the lowest to the highest. */
@@ -22,7 +22,7 @@ export interface OpenedSources {
  */
 export async function openSources(
   specs: readonly SourceSpec[],
-  context: SourceContext,
+  context: OpenContext,
 ): Promise<OpenedSources> {
   const sources: Source[] = [];
   const images: { reference: string; digest: string }[] = [];
@@ -60,7 +60,7 @@ export async function openSources(
 
 async function openReference(
   spec: Exclude<SourceSpec, string>,
-  context: SourceContext,
+  context: OpenContext,
 ): Promise<ContainerImage> {
   // A client for registries is large, and most builds need none.
   const { openDockerReference, openOciReference } = await import("./container/open-reference.js");

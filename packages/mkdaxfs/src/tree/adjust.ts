@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, FILE_TYPE, printable, type Xattr } from "@daxfs/format";
 import { BuildError } from "../errors.js";
+import { ID_MAX, TIME_MAX, TIME_MIN } from "../model/limits.js";
 import type { Children, FileInode } from "../model/source.js";
 import type { BuildOptions } from "../options.js";
 import { parseModeChange } from "./file-mode.js";
-import { ID_MAX, type IdMap, idMap } from "./id-map.js";
+import { type IdMap, idMap } from "./id-map.js";
 import { type IdOf, withChangedIds, XattrFault, type XattrIds } from "./xattr-ids.js";
 import { type XattrOptions, XattrPolicy } from "./xattr-policy.js";
 
@@ -20,10 +21,6 @@ export interface Adjusted {
   /** Changes a modification time as those of the tree were changed. */
   readonly time: (mtimeNs: bigint) => bigint;
 }
-
-/** Modification times that an image holds, in nanoseconds since 1970: those of 64 bits. */
-const TIME_MAX = 2n ** 63n - 1n;
-const TIME_MIN = -(2n ** 63n);
 
 /**
  * Changes a merged tree as the options say: owners, groups, permissions, times, extended attributes

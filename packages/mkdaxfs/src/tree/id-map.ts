@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { BuildError } from "../errors.js";
+import { ID_MAX } from "../model/limits.js";
 import type { IdMapping } from "../options.js";
-
-/** The largest owner or group; the next one, -1 in 32 bits, is none to Linux. */
-export const ID_MAX = 2 ** 32 - 2;
 
 /** Gives the id that one becomes, undefined where no range has it. */
 export type IdMap = (id: number) => number | undefined;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** User and group ids inside the values of extended attributes that the kernel interprets. */
 import type { Xattr } from "@daxfs/format";
-import { isPosixAcl } from "../model/xattr-names.js";
+import { isPosixAcl } from "@daxfs/format";
 
 /** Gives the id that a user or a group becomes. @throws XattrFault */
 export type IdOf = (id: number) => number;

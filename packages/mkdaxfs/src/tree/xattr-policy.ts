@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-import { type ByteString, FILE_TYPE, type Xattr } from "@daxfs/format";
-import { isPosixAcl, isShownByMount } from "../model/xattr-names.js";
+
+import { type ByteString, FILE_TYPE, isPosixAcl, isShownByMount, type Xattr } from "@daxfs/format";
+import type { XattrVerdict } from "../model/xattr-verdict.js";
 import type { BuildOptions } from "../options.js";
-import type { XattrVerdict } from "../sources/context.js";
 import { type Glob, globOf, globText } from "./glob.js";
 
 /** The options that choose attributes. */

@@ -7,7 +7,7 @@ import { isZeroBlock } from "../content/zero-blocks.js";
 import { BuildError, described } from "../errors.js";
 import { FileSequence, readBuffer } from "../host/file.js";
 import { type HostPath, shown } from "../host/path.js";
-import type { DataRuns } from "../sources/data-runs.js";
+import type { DataRuns } from "../model/data-runs.js";
 import { crc32WithZeros } from "./zero-crc.js";
 
 /** Takes the bytes of an image in ascending order of offsets. */

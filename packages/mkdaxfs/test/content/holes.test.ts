@@ -18,8 +18,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { hashContents } from "../../src/content/hash.js";
 import { findHoles } from "../../src/content/holes.js";
 import { stretchesOf } from "../../src/content/list.js";
+import { bytesIn, dataRuns, runsWithin } from "../../src/model/data-runs.js";
 import { FileInode, HoledFile, WholeFile } from "../../src/model/source.js";
-import { bytesIn, dataRuns, runsWithin } from "../../src/sources/data-runs.js";
 import { Random, scratchDirectory } from "../support/support.js";
 
 const scratch = scratchDirectory();

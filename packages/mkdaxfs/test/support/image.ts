@@ -14,7 +14,7 @@ import { type Content, contentPath, type Source } from "../../src/model/source.j
 import type { Platform } from "../../src/platform.js";
 import { filesOfDirectory } from "../../src/sources/container/archive/image-files.js";
 import { openOciLayout } from "../../src/sources/container/archive/oci-layout.js";
-import type { SourceContext } from "../../src/sources/context.js";
+import type { OpenContext } from "../../src/sources/context.js";
 import { newFileSpool, type Spool } from "../../src/sources/spool.js";
 
 export const AMD64: Platform = { os: "linux", architecture: "amd64", variant: "v1" };
@@ -35,7 +35,7 @@ export const DOCKER = {
 } as const;
 
 /** A context for one test file, and what was said through it. */
-export function testContext(platform: Platform = AMD64): SourceContext & { warnings: string[] } {
+export function testContext(platform: Platform = AMD64): OpenContext & { warnings: string[] } {
   const { signal } = new AbortController();
   const pool = new WorkerPool(1, signal);
   const spools: Spool[] = [];
@@ -219,7 +219,7 @@ export async function messageOf(promise: Promise<unknown>): Promise<string> {
 }
 
 /** Opens OCI layouts as directories, and tells what is wrong with those that can't be. */
-export function layoutOpener(scratch: (name: string) => string, context: SourceContext) {
+export function layoutOpener(scratch: (name: string) => string, context: OpenContext) {
   let made = 0;
   const open = async (layout: LayoutMaker, choice?: string, wanted = AMD64) => {
     const directory = layout.writeTo(scratch(`layout${made++}`));

@@ -13,7 +13,7 @@ import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { TlsOptions } from "node:tls";
 import type { Progress } from "../../src/options.js";
-import type { SourceContext } from "../../src/sources/context.js";
+import type { OpenContext } from "../../src/sources/context.js";
 
 export const sha256 = (bytes: Uint8Array) =>
   `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
@@ -152,13 +152,13 @@ export function sendError(response: ServerResponse, status: number, code: string
 }
 
 /** A source's context that takes down what it is told. */
-export interface TestContext extends SourceContext {
+export interface TestContext extends OpenContext {
   readonly warnings: string[];
   readonly reports: Progress[];
 }
 
 export function testContext(
-  changes: Partial<SourceContext> & { readonly tlsVerify?: boolean } = {},
+  changes: Partial<OpenContext> & { readonly tlsVerify?: boolean } = {},
 ): TestContext {
   const warnings: string[] = [];
   const reports: Progress[] = [];

@@ -190,9 +190,7 @@ export async function withSource<T>(
   use: (source: ZipSource) => Promise<T>,
 ): Promise<T> {
   const spools: Spool[] = [];
-  const unused = new Proxy({}, { get: () => expect.fail("a zip archive has no use for this") });
   const context: SourceContext = {
-    ...{ pool: unused as never, platform: unused as never, registry: unused as never },
     newSpool: () => {
       const spool = newFileSpool();
       spools.push(spool);
@@ -200,10 +198,6 @@ export async function withSource<T>(
     },
     signal: options.signal ?? new AbortController().signal,
     limits: { maxSize: undefined, maxRatio: 1000, ...options.limits },
-    outputDirectory: undefined,
-    outputFile: undefined,
-    wanted: () => true,
-    xattrs: true,
     xattrVerdict: () => "kept",
     report: () => {},
     warn: (text) => options.warnings?.push(text),

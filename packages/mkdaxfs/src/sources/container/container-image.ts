@@ -13,8 +13,6 @@ export interface LayerBlob {
   readonly size: number | undefined;
   /** "sha256:…" of the uncompressed tar stream, as the image's config has it. */
   readonly diffId: string | undefined;
-  /** Media type of its descriptor, "" where there is none. */
-  readonly mediaType: string;
   /** @throws BuildError */
   open(): Promise<ByteInput>;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { SourceContext } from "../context.js";
+import type { ContainerContext } from "../context.js";
 import type { ContainerImage } from "./container-image.js";
 import { openEngineImage } from "./engine/engine-image.js";
 import { openRegistryImage } from "./registry/registry-image.js";
@@ -10,7 +10,7 @@ import { openRegistryImage } from "./registry/registry-image.js";
  */
 export async function openDockerReference(
   reference: string,
-  context: SourceContext,
+  context: ContainerContext,
 ): Promise<ContainerImage> {
   const image = await openEngineImage(reference, context);
   return image ?? openRegistryImage(reference, context);
@@ -22,7 +22,7 @@ export async function openDockerReference(
  */
 export function openOciReference(
   reference: string,
-  context: SourceContext,
+  context: ContainerContext,
 ): Promise<ContainerImage> {
   return openRegistryImage(reference, context);
 }

@@ -16,7 +16,7 @@ import {
 import { mayHoldImage, openImageFiles } from "../container/archive/open-archive.js";
 import type { ContainerImage } from "../container/container-image.js";
 import { imageSources } from "../container/layer-sources.js";
-import type { SourceContext } from "../context.js";
+import type { OpenContext, SourceContext } from "../context.js";
 import {
   type Compression,
   decompress,
@@ -49,7 +49,7 @@ export interface OpenedPath {
  *   the name that the image has there.
  * @throws BuildError for what is not there, or is none of these.
  */
-export async function openPath(spec: string, context: SourceContext): Promise<OpenedPath> {
+export async function openPath(spec: string, context: OpenContext): Promise<OpenedPath> {
   const { path, choice } = placeOf(spec);
   if (path === "-") return openOneWay(standardInput(context.signal), choice, context);
   const host = byteStringOfText(path);
@@ -97,7 +97,7 @@ function placeOf(spec: string): Place {
 async function openDirectory(
   path: string,
   choice: string | undefined,
-  context: SourceContext,
+  context: OpenContext,
 ): Promise<OpenedPath> {
   const host = byteStringOfText(path);
   // What can't be looked into is not an image either, and so much is said of the directory itself.
@@ -116,7 +116,7 @@ async function openFile(
   path: HostPath,
   size: number,
   choice: string | undefined,
-  context: SourceContext,
+  context: OpenContext,
 ): Promise<OpenedPath> {
   const description = shown(path);
   refuseOutputIs(path, context);
@@ -148,7 +148,7 @@ async function openFile(
 async function openZip(
   description: string,
   path: HostPath,
-  context: SourceContext,
+  context: OpenContext,
 ): Promise<OpenedPath> {
   // Loaded when there is one: most builds have none.
   const { ZipSource } = await import("../zip/zip-source.js");
@@ -167,7 +167,7 @@ async function mayHoldZip(start: Uint8Array): Promise<boolean> {
 }
 
 /** @throws BuildError when an archive would be replaced by what is made of it. */
-function refuseOutputIs(path: HostPath, { outputFile }: SourceContext): void {
+function refuseOutputIs(path: HostPath, { outputFile }: OpenContext): void {
   const output = outputFile === undefined ? undefined : statIfThere(outputFile);
   const source = statIfThere(path);
   if (output === undefined || output.ino !== source?.ino || output.dev !== source.dev) return;
@@ -175,7 +175,7 @@ function refuseOutputIs(path: HostPath, { outputFile }: SourceContext): void {
 }
 
 /** @throws BuildError when the image would go into the layout that it is made of. */
-function refuseOutputInside(source: HostPath, { outputDirectory }: SourceContext): void {
+function refuseOutputInside(source: HostPath, { outputDirectory }: OpenContext): void {
   if (outputDirectory === undefined) return;
   const root = byteStringOf(realpathSync(fsPath(source), "buffer"));
   if (`${outputDirectory}/`.startsWith(root === "/" ? "/" : `${root}/`)) {
@@ -188,7 +188,7 @@ function refuseOutputInside(source: HostPath, { outputDirectory }: SourceContext
 async function openOneWay(
   input: OneWayInput,
   choice: string | undefined,
-  context: SourceContext,
+  context: OpenContext,
 ): Promise<OpenedPath> {
   const { description } = input;
   try {
@@ -232,7 +232,7 @@ async function openTar(
   archive: FileInput,
   description: string,
   choice: string | undefined,
-  context: SourceContext,
+  context: OpenContext,
 ): Promise<OpenedPath> {
   const files = await filesOfTar(archive, description);
   const image = await openImage(files, choice, context);
@@ -243,7 +243,7 @@ async function openTar(
 async function openImage(
   files: ImageFiles,
   choice: string | undefined,
-  context: SourceContext,
+  context: OpenContext,
 ): Promise<OpenedPath | undefined> {
   const image = await openImageFiles(files, choice, context);
   if (image !== undefined) return { sources: imageSources(image, context), image };

@@ -14,7 +14,7 @@ import {
   type SourceEntry,
   WholeFile,
 } from "../../model/source.js";
-import type { SourceContext } from "../context.js";
+import type { DirectoryContext } from "../context.js";
 import { LinkedFiles } from "./linked-files.js";
 import {
   FILES_AT_ONCE,
@@ -43,7 +43,7 @@ export class DirectorySource implements Source {
   /** @param path the directory, or a symlink to it */
   constructor(
     path: string,
-    private readonly context: SourceContext,
+    private readonly context: DirectoryContext,
   ) {
     this.root = byteStringOfText(path);
     this.description = shown(this.root);

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
+
 import {
+  ACCESS_ACL,
   type ByteString,
   bytesOf,
+  DEFAULT_ACL,
   printable,
   XATTR_LIST_MAX,
   XATTR_NAME_MAX,
   XATTR_VALUE_MAX,
   type Xattr,
 } from "@daxfs/format";
-import { ACCESS_ACL, DEFAULT_ACL } from "../../model/xattr-names.js";
-import type { XattrVerdict } from "../context.js";
+import type { XattrVerdict } from "../../model/xattr-verdict.js";
 import { aclValue, modeWithAcl, modeWithAclText } from "./acl.js";
 import { isIncrement } from "./dumpdir.js";
 import { TarFault } from "./header.js";

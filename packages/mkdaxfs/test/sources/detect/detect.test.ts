@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it, vi } from "vitest";
-import type { SourceContext } from "../../../src/sources/context.js";
+import type { OpenContext } from "../../../src/sources/context.js";
 import { openPath } from "../../../src/sources/detect/detect.js";
 import { DirectorySource } from "../../../src/sources/directory/directory-source.js";
 import { TarSource } from "../../../src/sources/tar/tar-source.js";
@@ -37,11 +37,11 @@ function fileOf(content: string | Buffer, name = `file${made++}`): string {
   return scratch(name);
 }
 
-const open = (path: string, other: Partial<SourceContext> = {}) =>
+const open = (path: string, other: Partial<OpenContext> = {}) =>
   openPath(path, { ...context, ...other });
 
 /** What is wrong with a path, which is "P" in the message. */
-const refusal = async (path: string, other: Partial<SourceContext> = {}) =>
+const refusal = async (path: string, other: Partial<OpenContext> = {}) =>
   (await messageOf(open(path, other))).replaceAll(path, "P");
 
 const contents = async (path: string) => contentsOf((await open(path)).sources);

@@ -4,7 +4,7 @@ import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import type { SourceContext } from "../../../src/sources/context.js";
+import type { OpenContext } from "../../../src/sources/context.js";
 import { openPath } from "../../../src/sources/detect/detect.js";
 import { KINDS as COMPRESSIONS, packed } from "../../support/decompress.js";
 import { LayoutMaker, messageOf, OCI, sha256, tarOf, testContext } from "../../support/image.js";
@@ -20,7 +20,7 @@ function fileOf(content: string | Buffer): string {
   return path;
 }
 
-async function read(path: string, other: Partial<SourceContext> = {}): Promise<void> {
+async function read(path: string, other: Partial<OpenContext> = {}): Promise<void> {
   const { sources } = await openPath(path, { ...context, ...other });
   for (const source of sources) for await (const _ of source.entries());
 }

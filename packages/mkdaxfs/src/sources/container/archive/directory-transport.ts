@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { ByteString } from "@daxfs/format";
 import { BuildError } from "../../../errors.js";
-import type { SourceContext } from "../../context.js";
+import type { ContainerContext } from "../../context.js";
 import { digestOf, parseDigest, readSmall, readVerified } from "../../digest.js";
 import { JsonValue } from "../../json.js";
 import type { ContainerImage, LayerBlob } from "../container-image.js";
@@ -55,7 +55,7 @@ async function hasVersion(files: ImageFiles): Promise<boolean> {
 export async function openDirectoryTransport(
   files: ImageFiles,
   choice: string | undefined,
-  { platform, warn }: SourceContext,
+  { platform, warn }: ContainerContext,
 ): Promise<ContainerImage> {
   const { description } = files;
   const file = files.find("manifest.json");
@@ -77,7 +77,7 @@ export async function openDirectoryTransport(
 }
 
 function layerBlob({ descriptor, diffId }: ResolvedLayer, files: ImageFiles): LayerBlob {
-  const { digest, size, mediaType } = descriptor;
+  const { digest, size } = descriptor;
   const description = `${files.description}: layer ${digest}`;
   const file = findBlob(files, digest);
   if (file === undefined) throw missing(description);
@@ -86,7 +86,7 @@ function layerBlob({ descriptor, diffId }: ResolvedLayer, files: ImageFiles): La
       `${description}: it has ${file.size} bytes instead of ${size} (it is damaged: get it again)`,
     );
   }
-  return { description, digest, size: file.size, diffId, mediaType, open: async () => file };
+  return { description, digest, size: file.size, diffId, open: async () => file };
 }
 
 /** A blob, or one of several manifests. Versions before 1.1 put ".tar" behind the names of layers. */

@@ -3,7 +3,7 @@ import { type ByteString, byteStringOfText } from "@daxfs/format";
 import { BuildError } from "../../../errors.js";
 import { shown } from "../../../host/path.js";
 import { cleanPath } from "../../../model/entry-path.js";
-import type { SourceContext } from "../../context.js";
+import type { ContainerContext } from "../../context.js";
 import { digestOf, readSmall, verifyBytes } from "../../digest.js";
 import { JsonValue, shownText } from "../../json.js";
 import type { ContainerImage, LayerBlob } from "../container-image.js";
@@ -54,7 +54,7 @@ export async function isDockerArchive(files: ImageFiles): Promise<boolean> {
 export async function openDockerArchive(
   files: ImageFiles,
   choice: string | undefined,
-  context: SourceContext,
+  context: ContainerContext,
 ): Promise<ContainerImage> {
   const manifest = files.find("manifest.json");
   if (manifest === undefined) throw new BuildError(`${files.description} has no manifest.json`);
@@ -106,7 +106,7 @@ async function readConfig(
   { config, layers }: ArchivedImage,
   files: ImageFiles,
   description: string,
-  { platform, warn }: SourceContext,
+  { platform, warn }: ContainerContext,
 ): Promise<readonly string[]> {
   const what = `${description}: config ${shown(config)}`;
   const file = files.find(config);
@@ -141,7 +141,7 @@ function layerBlob(
   }
   const digest = blobDigest(path);
   const open = async () => file;
-  return { description, digest, size: file.size, diffId, mediaType: "", open };
+  return { description, digest, size: file.size, diffId, open };
 }
 
 /** The digest of a layout's blob, "sha256:…"; elsewhere a name says nothing of the bytes. */

@@ -108,5 +108,5 @@ function layerBlob(id: string, files: ImageFiles, image: string): LayerBlob {
   }
   const open = async () => file;
   const { size } = file;
-  return { description, digest: undefined, size, diffId: undefined, mediaType: "", open };
+  return { description, digest: undefined, size, diffId: undefined, open };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { BuildError } from "../../../errors.js";
-import type { SourceContext } from "../../context.js";
+import type { ContainerContext } from "../../context.js";
 import { parseDigest, readSmall, readVerified } from "../../digest.js";
 import { JsonValue, shownText } from "../../json.js";
 import type { ContainerImage, LayerBlob } from "../container-image.js";
@@ -72,7 +72,7 @@ export function refuseHalfLayout(files: ImageFiles): void {
 export async function openOciLayout(
   files: ImageFiles,
   choice: string | undefined,
-  context: SourceContext,
+  context: ContainerContext,
 ): Promise<ContainerImage> {
   await checkVersion(files);
   const { platform, warn } = context;
@@ -189,7 +189,7 @@ function layerBlob(
       `${description}: it has ${file.size} bytes instead of ${size} (it is damaged: get it again)`,
     );
   }
-  return { description, digest, size: file.size, diffId, mediaType, open: async () => file };
+  return { description, digest, size: file.size, diffId, open: async () => file };
 }
 
 function blobOf(files: ImageFiles, digest: string, what: string): FileInput {

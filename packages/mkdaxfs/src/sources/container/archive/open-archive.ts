@@ -2,7 +2,7 @@
 import type { ByteString } from "@daxfs/format";
 import { BuildError } from "../../../errors.js";
 import { cleanPath } from "../../../model/entry-path.js";
-import type { SourceContext } from "../../context.js";
+import type { ContainerContext, SourceContext } from "../../context.js";
 import { readSmall } from "../../digest.js";
 import { JsonValue } from "../../json.js";
 import { parseHeader, TAR_BLOCK, TarFault, type TarHeader } from "../../tar/header.js";
@@ -24,7 +24,7 @@ import { isBareLayout, isOciLayout, openOciLayout, refuseHalfLayout } from "./oc
 export async function openImageFiles(
   files: ImageFiles,
   choice: string | undefined,
-  context: SourceContext,
+  context: ContainerContext,
 ): Promise<ContainerImage | undefined> {
   const image = await openImageHere(files, choice, context);
   if (image !== undefined) return image;
@@ -117,7 +117,7 @@ async function warnOfBundle(files: ImageFiles, { warn }: SourceContext): Promise
 async function openImageHere(
   files: ImageFiles,
   choice: string | undefined,
-  context: SourceContext,
+  context: ContainerContext,
 ): Promise<ContainerImage | undefined> {
   if (isOciLayout(files)) {
     try {

@@ -3,7 +3,7 @@
 import { BuildError } from "../../../errors.js";
 import { joined } from "../../../host/path.js";
 import { distance, platformText } from "../../../platform.js";
-import type { SourceContext } from "../../context.js";
+import type { ContainerContext } from "../../context.js";
 import type { JsonValue } from "../../json.js";
 import { filesOfTar } from "../archive/image-files.js";
 import { openImageFiles } from "../archive/open-archive.js";
@@ -23,7 +23,7 @@ import { EngineClient, NoEngine } from "./engine-client.js";
  */
 export async function openEngineImage(
   reference: string,
-  context: SourceContext,
+  context: ContainerContext,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<ContainerImage | undefined> {
   const name = nameForEngine(reference);
@@ -60,7 +60,7 @@ function nameForEngine(reference: string): string {
   return digest === undefined ? reference : `${domain}/${repository}@${digest}`;
 }
 
-function platformProblem(image: JsonValue, { platform }: SourceContext): string | undefined {
+function platformProblem(image: JsonValue, { platform }: ContainerContext): string | undefined {
   // The members of a config, but for their first letters.
   const found = {
     os: image.get("Os").optionalString(),
@@ -75,7 +75,7 @@ async function save(
   client: EngineClient,
   reference: string,
   name: string,
-  context: SourceContext,
+  context: ContainerContext,
 ): Promise<ContainerImage> {
   const spool = context.newSpool();
   for await (const part of client.saveImage(name)) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { byteStringOfText } from "@daxfs/format";
 import { BuildError } from "../../../errors.js";
-import type { SourceContext } from "../../context.js";
+import type { ContainerContext } from "../../context.js";
 import { digestOf, parseDigest, readVerified, verifyBytes } from "../../digest.js";
 import { shownText } from "../../json.js";
 import type { ContainerImage, LayerBlob } from "../container-image.js";
@@ -45,7 +45,7 @@ const USUAL: Surroundings = {
  */
 export async function openRegistryImage(
   reference: string,
-  context: SourceContext,
+  context: ContainerContext,
   changes: Partial<Surroundings> = {},
 ): Promise<ContainerImage> {
   const { environment, retryDelayMs, idleTimeoutMs } = { ...USUAL, ...changes };
@@ -108,7 +108,7 @@ class RegistryImage implements ContainerImage {
     readonly description: string,
     readonly digest: string,
     layers: readonly ResolvedLayer[],
-    private readonly context: SourceContext,
+    private readonly context: ContainerContext,
     private readonly means: Means,
   ) {
     this.layers = layers.map((layer) => this.layer(layer));
@@ -116,7 +116,7 @@ class RegistryImage implements ContainerImage {
 
   static async open(
     reference: Reference,
-    context: SourceContext,
+    context: ContainerContext,
     means: Means,
   ): Promise<RegistryImage> {
     const description = referenceText(reference);
@@ -156,7 +156,7 @@ class RegistryImage implements ContainerImage {
   }
 
   private layer({ descriptor, diffId }: ResolvedLayer): LayerBlob {
-    const { digest, size, mediaType } = descriptor;
+    const { digest, size } = descriptor;
     const description = `${this.description}: layer ${digest}`;
     const key = `${digest} ${size}`;
     let path = this.fetched.get(key);
@@ -174,7 +174,6 @@ class RegistryImage implements ContainerImage {
       isVerified: true,
       size,
       diffId,
-      mediaType,
       async open() {
         const file = await fetched;
         return { kind: "file", path: byteStringOfText(file.path), offset: 0, size: file.size };

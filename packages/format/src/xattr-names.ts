@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { ByteString } from "@daxfs/format";
+import type { ByteString } from "./bytes.js";
 
 export const ACCESS_ACL = "system.posix_acl_access";
 export const DEFAULT_ACL = "system.posix_acl_default";
