@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
+import { HUGE_SIZE } from "@daxfs/format";
 import { type Command, Option } from "commander";
-import type { IdMapping, SourceSpec } from "../options.js";
+import type { BuildOptions, SourceSpec } from "../options.js";
 import { readPatterns } from "./patterns-file.js";
 import { asValue } from "./usage-error.js";
 import {
+  parseAlignment,
   parseBoolean,
   parseId,
   parseIdMapping,
@@ -13,38 +15,25 @@ import {
   parseTime,
 } from "./values.js";
 
-/** The options of a build as the command line has them. */
-export interface Flags {
-  readonly output?: string;
-  readonly dryRun?: true;
+/** Options of a build that the command line has otherwise, or not at all. */
+type OtherwiseGiven =
+  | "sources"
+  | "platform"
+  | "clampMtimeNs"
+  | "buildTimeNs"
+  | "signal"
+  | "onProgress"
+  | "onWarning";
+
+/**
+ * What the command line says about a build. Options that are named like a member of BuildOptions have
+ * its type, and go to the build as they are.
+ */
+export interface Flags extends Omit<Partial<BuildOptions>, OtherwiseGiven> {
   /** Of both kinds, in the order given. */
   readonly references?: readonly SourceSpec[];
   readonly platform?: string;
-  readonly tlsVerify?: boolean;
-  readonly whiteouts?: "apply" | "overlay";
-  readonly include?: readonly string[];
-  /** Those from files among them. */
-  readonly exclude?: readonly string[];
-  readonly owner?: number;
-  readonly group?: number;
   readonly allRoot?: true;
-  readonly uidMap?: readonly IdMapping[];
-  readonly gidMap?: readonly IdMapping[];
-  readonly mode?: string;
-  /** Nanoseconds since 1970. */
-  readonly mtime?: bigint;
-  readonly xattrs?: boolean;
-  readonly xattrsInclude?: readonly string[];
-  readonly xattrsExclude?: readonly string[];
-  readonly label?: string;
-  readonly uuid?: string;
-  readonly digest?: true;
-  readonly align?: "4k" | "2m";
-  readonly dedupe?: boolean;
-  readonly size?: number;
-  readonly maxSize?: number;
-  readonly maxRatio?: number;
-  readonly jobs?: number;
   readonly json?: true;
   readonly quiet?: true;
   readonly verbose?: true;
@@ -165,7 +154,13 @@ function addFileOptions(command: Command): void {
     .option("--uid-map <from:to:count>", "change owners by range (repeatable)", mappings)
     .option("--gid-map <from:to:count>", "change groups by range (repeatable)", mappings)
     .option("--mode <changes>", "change permissions as chmod does")
-    .option("--mtime <time>", "time of everything: @SECONDS or a date", asValue(parseTime))
+    .addOption(
+      new OptionFor(
+        "mtimeNs",
+        "--mtime <time>",
+        "time of everything: @SECONDS or a date",
+      ).argParser(asValue(parseTime)),
+    )
     .addOption(
       new Option("--no-xattrs", "leave extended attributes out").conflicts([
         "xattrsInclude",
@@ -184,8 +179,8 @@ function addImageOptions(command: Command): void {
     .option("--digest", "store a SHA-256 digest of the data, which check verifies")
     .addOption(
       new Option("--align <size>", "where files of 2 MiB and more begin: 2m for huge mappings")
-        .choices(["4k", "2m"])
-        .default("2m"),
+        .argParser(asValue(parseAlignment))
+        .default(HUGE_SIZE, "2m"),
     )
     .option("--no-dedupe", "store equal contents each time")
     .option("--size <size>", "length of the image, a multiple of 4096", asValue(parseSize));

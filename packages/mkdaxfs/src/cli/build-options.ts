@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-
-import { BLOCK_SIZE, HUGE_SIZE } from "@daxfs/format";
 import { BuildError } from "../errors.js";
 import { TIME_MAX } from "../model/limits.js";
 import type { BuildOptions } from "../options.js";
@@ -33,39 +31,16 @@ export function buildOptions(
     throw new UsageError("the image and --json can't both go to standard output (give -o FILE)");
   }
   const epoch = sourceDateEpoch(environment.SOURCE_DATE_EPOCH);
-  const given: { readonly [Key in keyof RequestedOptions]: RequestedOptions[Key] | undefined } = {
-    sources: [...(flags.references ?? []), ...sources],
-    output: flags.output,
-    dryRun: flags.dryRun,
-    include: flags.include,
-    exclude: flags.exclude,
-    whiteouts: flags.whiteouts,
-    owner: flags.allRoot ? 0 : flags.owner,
-    group: flags.allRoot ? 0 : flags.group,
-    uidMap: flags.uidMap,
-    gidMap: flags.gidMap,
-    mode: flags.mode,
-    mtimeNs: flags.mtime,
-    // What is said on the command line goes before what the environment says.
-    clampMtimeNs: flags.mtime === undefined ? epoch : undefined,
-    xattrs: flags.xattrs,
-    xattrsInclude: flags.xattrsInclude,
-    xattrsExclude: flags.xattrsExclude,
-    label: flags.label,
-    uuid: flags.uuid,
-    buildTimeNs: epoch,
-    digest: flags.digest,
-    align: flags.align === "4k" ? BLOCK_SIZE : HUGE_SIZE,
-    dedupe: flags.dedupe,
-    size: flags.size,
-    jobs: flags.jobs,
-    maxSize: flags.maxSize,
-    maxRatio: flags.maxRatio,
-    platform: flags.platform === undefined ? undefined : parsePlatform(flags.platform),
-    tlsVerify: flags.tlsVerify,
+  const { references = [], platform, allRoot, json, quiet, verbose, ...others } = flags;
+  return {
+    ...others,
+    ...(allRoot ? { owner: 0, group: 0 } : {}),
+    ...(platform === undefined ? {} : { platform: parsePlatform(platform) }),
+    ...(epoch === undefined ? {} : { buildTimeNs: epoch }),
+    // The command line takes precedence over the environment.
+    ...(epoch === undefined || flags.mtimeNs !== undefined ? {} : { clampMtimeNs: epoch }),
+    sources: [...references, ...sources],
   };
-  const set = Object.entries(given).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(set) as unknown as RequestedOptions;
 }
 
 /**

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** What values of options are written like. All of these throw a {@link UsageError}. */
+import { BLOCK_SIZE, HUGE_SIZE } from "@daxfs/format";
 import { ID_MAX, JOBS_MAX, TIME_MAX } from "../model/limits.js";
 import type { IdMapping } from "../options.js";
 import { UsageError } from "./usage-error.js";
@@ -50,6 +51,12 @@ export function parseRatio(text: string): number {
   const ratio = wholeNumber(text);
   if (ratio === undefined || ratio < 1) throw new UsageError("Give a whole number from 1 on.");
   return ratio;
+}
+
+/** Where large files begin: `4k` or `2m`. @returns bytes */
+export function parseAlignment(text: string): typeof BLOCK_SIZE | typeof HUGE_SIZE {
+  if (text !== "4k" && text !== "2m") throw new UsageError("Allowed choices are 4k, 2m.");
+  return text === "4k" ? BLOCK_SIZE : HUGE_SIZE;
 }
 
 export function parseBoolean(text: string): boolean {
