@@ -136,7 +136,7 @@ describe("options become those of a build", () => {
 
   it("but for a platform that is none", async () => {
     await expect(optionsOf(["--platform", "arm64"])).rejects.toThrow(BuildError);
-    await expect(optionsOf(["--platform", "arm64"])).rejects.toThrow("'arm64' is no platform");
+    await expect(optionsOf(["--platform", "arm64"])).rejects.toThrow("'arm64' is not a platform");
   });
 
   it("wherever sources stand among them", async () => {

@@ -47,7 +47,7 @@ describe("platforms", () => {
     ]) {
       const promise = Promise.resolve().then(() => parsePlatform(text));
       expect(await messageOf(promise)).toContain(
-        " is no platform (give OS/ARCHITECTURE[/VARIANT], such as linux/arm64)",
+        " is not a platform (give OS/ARCHITECTURE[/VARIANT], such as linux/arm64)",
       );
     }
   });
