@@ -71,7 +71,7 @@ describe("the repository", () => {
 
   // What each room of the builder may import, beside itself and @daxfs/format.
   const ROOMS: Readonly<Record<string, readonly string[]>> = {
-    cli: ["build", "errors", "jobs", "model", "options", "platform"],
+    cli: ["build", "content", "errors", "jobs", "model", "options", "platform"],
     index: ["build", "errors", "options", "platform"],
     build: [
       ...["content", "errors", "host", "jobs", "model", "options", "plan", "platform", "sources"],
