@@ -181,9 +181,9 @@ describe("attributes of archives", () => {
     const lines = stderr.trimEnd().split("\n");
     expect(lines[0]).toMatch(/^mkdaxfs: .*: left out the NFSv4 ACLs of 2 files: /);
     expect(lines.slice(1, -1)).toEqual([
-      "mkdaxfs: left out com.apple.quarantine of 2 files: a mount does not show it",
-      "mkdaxfs: left out system.nfs4_acl of 1 file: a mount does not show it",
-      "mkdaxfs: left out user.on-symlink of 1 file: a mount does not show it",
+      "mkdaxfs: dropped com.apple.quarantine from 2 files: a mount does not show it",
+      "mkdaxfs: dropped system.nfs4_acl from 1 file: a mount does not show it",
+      "mkdaxfs: dropped user.on-symlink from 1 file: a mount does not show it",
     ]);
     const xattrs = [...imageTree(image)].flatMap(([path, fields]) =>
       [...fields].filter(([name]) => name.startsWith("xattr ")).map(([name]) => `${path} ${name}`),

@@ -74,7 +74,7 @@ describe("bad use is answered in one line and leaves nothing behind", () => {
   it("a source that is not there", async () => {
     await expectFailure(disk.path("missing"), /\/missing: no such file or directory/);
     await expectFailure(join(tree, "file", "below"), /\/file\/below: /);
-    await expectFailure("", /'' is no path/);
+    await expectFailure("", /'' is not a path/);
   });
 
   it("too little address space for WebAssembly", async () => {
@@ -131,7 +131,7 @@ describe("bad use is answered in one line and leaves nothing behind", () => {
     const layout = disk.path("layout");
     await bash('umoci init --layout "$1"; umoci new --image "$1:x"', layout);
     const inside = join(layout, "blobs/image");
-    await expectNoImage(layout, inside, /the output lies inside the source/);
+    await expectNoImage(layout, inside, /the output is inside the source/);
     expect(listing(join(layout, "blobs"))).toEqual(["sha256"]);
   });
 

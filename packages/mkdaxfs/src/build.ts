@@ -165,7 +165,7 @@ async function writePlan(
 
 function jobsOf({ jobs = defaultJobs() }: BuildOptions): number {
   if (Number.isInteger(jobs) && jobs >= 1 && jobs <= JOBS_MAX) return jobs;
-  throw new BuildError(`${jobs} is no number of threads (give 1 to ${JOBS_MAX})`);
+  throw new BuildError(`${jobs} is not a number of threads (give 1 to ${JOBS_MAX})`);
 }
 
 function targetOf(options: BuildOptions): Target | undefined {
@@ -184,7 +184,7 @@ function writeOptions(options: BuildOptions): WriteOptions {
   }
   const { size } = options;
   if (size !== undefined && !(Number.isSafeInteger(size) && size > 0 && size % BLOCK_SIZE === 0)) {
-    throw new BuildError(`the size ${size} is no multiple of ${BLOCK_SIZE} (round it up)`);
+    throw new BuildError(`the size ${size} is not a multiple of ${BLOCK_SIZE} (round it up)`);
   }
   return {
     identity: {

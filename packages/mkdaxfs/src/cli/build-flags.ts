@@ -74,10 +74,10 @@ function addOutputOptions(command: Command): void {
   command
     .optionsGroup("Output:")
     .option("-o, --output <image>", "file for the image; - for standard output")
-    .option("--dry-run", "do all but write an image")
-    .option("--json", "tell what was built on standard output, as JSON")
-    .addOption(new Option("-q, --quiet", "print errors and warnings only").conflicts("verbose"))
-    .option("-v, --verbose", "print sources, stages and how long they took");
+    .option("--dry-run", "do everything except write the image")
+    .option("--json", "print a JSON report to standard output")
+    .addOption(new Option("-q, --quiet", "print only errors and warnings").conflicts("verbose"))
+    .option("-v, --verbose", "print sources, stages and their duration");
 }
 
 function addSourceOptions(command: Command): void {
@@ -88,31 +88,31 @@ function addSourceOptions(command: Command): void {
       new OptionFor(
         "references",
         "--from-docker <image>",
-        "an image of the local engine, else of its registry",
+        "an image from the local engine, or else from its registry",
       ).argParser(references((docker) => [{ docker }])),
     )
     .addOption(
-      new OptionFor("references", "--from-oci <image>", "an image of its registry").argParser(
+      new OptionFor("references", "--from-oci <image>", "an image from its registry").argParser(
         references((oci) => [{ oci }]),
       ),
     )
-    .option("--platform <os/arch>", "which of an image's platforms to take, such as linux/arm64")
+    .option("--platform <os/arch>", "platform of a multi-platform image, such as linux/arm64")
     .option(
       "--tls-verify <boolean>",
-      "false accepts plain http, and any certificate",
+      "false allows plain http and any certificate",
       asValue(parseBoolean),
     )
     .addOption(new Option("--no-tls-verify").hideHelp())
     .addOption(
-      new Option("--whiteouts <how>", "apply those of layers, or keep them for overlayfs").choices([
-        "apply",
-        "overlay",
-      ]),
+      new Option(
+        "--whiteouts <how>",
+        "apply the whiteouts of layers, or keep them for overlayfs",
+      ).choices(["apply", "overlay"]),
     )
-    .option("--max-size <size>", "limit on the bytes of all contents together", asValue(parseSize))
+    .option("--max-size <size>", "limit for the total size of all files", asValue(parseSize))
     .option(
       "--max-ratio <number>",
-      "how many times its length an archive may unpack to (default: 200)",
+      "highest compression ratio of an archive (default: 200)",
       asValue(parseRatio),
     )
     .option(
@@ -126,62 +126,64 @@ function addFileOptions(command: Command): void {
   const mappings = adding((text) => [asValue(parseIdMapping)(text)]);
   command
     .optionsGroup("Files:")
-    .option("--include <glob>", "take these only (repeatable)", list)
-    .option("--exclude <glob>", "leave these out (repeatable)", list)
+    .option("--include <glob>", "include only matching files (repeatable)", list)
+    .option("--exclude <glob>", "exclude matching files (repeatable)", list)
     .addOption(
-      new OptionFor("exclude", "--exclude-from <file>", "leave out by a file of globs").argParser(
-        adding(readPatterns),
-      ),
+      new OptionFor(
+        "exclude",
+        "--exclude-from <file>",
+        "read exclude patterns from a file",
+      ).argParser(adding(readPatterns)),
     )
     .addOption(
-      new Option("--owner <uid>", "owner of everything")
+      new Option("--owner <uid>", "set the owner of everything")
         .argParser(asValue(parseId))
         .conflicts("uidMap"),
     )
     .addOption(
-      new Option("--group <gid>", "group of everything")
+      new Option("--group <gid>", "set the group of everything")
         .argParser(asValue(parseId))
         .conflicts("gidMap"),
     )
     .addOption(
-      new Option("--all-root", "owner and group 0 of everything").conflicts([
+      new Option("--all-root", "set owner and group of everything to 0").conflicts([
         "owner",
         "group",
         "uidMap",
         "gidMap",
       ]),
     )
-    .option("--uid-map <from:to:count>", "change owners by range (repeatable)", mappings)
-    .option("--gid-map <from:to:count>", "change groups by range (repeatable)", mappings)
+    .option("--uid-map <from:to:count>", "map a range of owners (repeatable)", mappings)
+    .option("--gid-map <from:to:count>", "map a range of groups (repeatable)", mappings)
     .option("--mode <changes>", "change permissions as chmod does")
     .addOption(
       new OptionFor(
         "mtimeNs",
         "--mtime <time>",
-        "time of everything: @SECONDS or a date",
+        "set the time of everything: @SECONDS or a date",
       ).argParser(asValue(parseTime)),
     )
     .addOption(
-      new Option("--no-xattrs", "leave extended attributes out").conflicts([
+      new Option("--no-xattrs", "drop extended attributes").conflicts([
         "xattrsInclude",
         "xattrsExclude",
       ]),
     )
     .option("--xattrs-include <glob>", "attributes to keep (repeatable)", list)
-    .option("--xattrs-exclude <glob>", "attributes to leave out (repeatable)", list);
+    .option("--xattrs-exclude <glob>", "attributes to drop (repeatable)", list);
 }
 
 function addImageOptions(command: Command): void {
   command
     .optionsGroup("Image:")
     .option("--label <text>", "name for the image, at most 32 bytes")
-    .option("--uuid <uuid>", "in place of the one made from the content")
-    .option("--digest", "store a SHA-256 digest of the data, which check verifies")
+    .option("--uuid <uuid>", "instead of the one derived from the content")
+    .option("--digest", "store a SHA-256 digest of the data, for check to verify")
     .addOption(
-      new Option("--align <size>", "where files of 2 MiB and more begin: 2m for huge mappings")
+      new Option("--align <size>", "alignment of files of 2 MiB and more: 2m for huge mappings")
         .argParser(asValue(parseAlignment))
         .default(HUGE_SIZE, "2m"),
     )
-    .option("--no-dedupe", "store equal contents each time")
+    .option("--no-dedupe", "store duplicate files separately")
     .option("--size <size>", "length of the image, a multiple of 4096", asValue(parseSize));
 }

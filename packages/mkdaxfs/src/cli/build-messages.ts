@@ -63,10 +63,10 @@ export class BuildMessages {
   private omittedXattrs(omitted: readonly (readonly [name: ByteString, files: number])[]): void {
     for (const [name, files] of omitted.slice(0, OMITTED_SHOWN)) {
       const count = countText(files, "file");
-      this.warning(`left out ${printable(name)} of ${count}: ${whyOmitted(name)}`);
+      this.warning(`dropped ${printable(name)} from ${count}: ${whyOmitted(name)}`);
     }
     const more = omitted.length - OMITTED_SHOWN;
-    if (more > 0) this.warning(`left out ${countText(more, "further attribute")}, see --json`);
+    if (more > 0) this.warning(`dropped ${countText(more, "more attribute")}, see --json`);
   }
 
   private detail(text: string): void {
@@ -83,9 +83,9 @@ export class BuildMessages {
 const OMITTED_SHOWN = 20;
 
 function whyOmitted(name: ByteString): string {
-  if (name === "security.selinux") return "the build host's own";
-  if (name === "security.evm") return "valid only on the filesystem that it was made for";
-  if (name.startsWith("trusted.SGI_ACL_")) return "the source filesystem's own";
+  if (name === "security.selinux") return "specific to the build host";
+  if (name === "security.evm") return "valid only on the filesystem it was made for";
+  if (name.startsWith("trusted.SGI_ACL_")) return "specific to the source filesystem";
   return "a mount does not show it";
 }
 

@@ -12,7 +12,7 @@ export interface Actions {
 
 const AFTER_HELP = `
 Environment:
-  SOURCE_DATE_EPOCH   seconds since 1970: no file is later, and the image says so
+  SOURCE_DATE_EPOCH   seconds since 1970: clamp times of files, and record it as build time
   NO_COLOR, CI        no colours; no progress bar
 
 Examples:
@@ -21,7 +21,7 @@ Examples:
   mkdaxfs --from-docker debian:12 -o debian.daxfs   an image of docker, podman or a registry
   ssh host cat rootfs.tar.gz | mkdaxfs - -o rootfs.daxfs
   mkdaxfs rootfs/ --exclude '/var/cache/*' --all-root --mtime 2024-01-01 -o rootfs.daxfs
-  mkdaxfs check rootfs.daxfs                        find out whether an image is sound`;
+  mkdaxfs check rootfs.daxfs                        check an image for corruption`;
 
 /** The command line. */
 export function createProgram({ build, check }: Actions, version: string): Command {
@@ -44,9 +44,7 @@ export function createProgram({ build, check }: Actions, version: string): Comma
   command.action(build);
   command
     .command("check")
-    .description(
-      "hold an image against every rule of the format (./check for a directory called so)",
-    )
+    .description("check an image for corruption (use ./check for a directory named 'check')")
     .argument("<image>", "image file")
     .option("--json", "print the findings as JSON")
     .action((image: string, flags: { readonly json?: true }) => {
@@ -62,7 +60,7 @@ function refuseBuildOptions(command: Command): void {
   for (const option of command.options) {
     if (command.getOptionValueSource(option.attributeName()) !== "cli") continue;
     throw new UsageError(
-      `option '${option.long}' in front of 'check' is for a build (options of check go behind it)`,
+      `option '${option.long}' before 'check' is an option of a build (give options of check after it)`,
     );
   }
 }

@@ -22,7 +22,7 @@ export function parseSize(text: string): number {
 export function parseId(text: string): number {
   const id = wholeNumber(text);
   if (id === undefined || id > ID_MAX) {
-    throw new UsageError(`Give a number from 0 to ${ID_MAX}; names are those of one machine only.`);
+    throw new UsageError(`Give a number from 0 to ${ID_MAX}; names differ between machines.`);
   }
   return id;
 }

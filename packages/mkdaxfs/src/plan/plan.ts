@@ -110,7 +110,7 @@ export function planImage(tree: Tree, duplicates: Duplicates, options: PlanOptio
   );
   if (options.size !== undefined && needed > options.size) {
     throw new BuildError(
-      `the image takes ${needed} bytes and is to have ${options.size} (allow more, or leave out files)`,
+      `the image needs ${needed} bytes, but the size given is ${options.size} (allow more, or leave out files)`,
     );
   }
   const huge =

@@ -45,7 +45,7 @@ export function parseModeChange(text: string): ModeChange {
   const actions = octalActions(text) ?? symbolicActions(text);
   if (actions === undefined) {
     throw new BuildError(
-      `'${text}' is no change of modes (give one as chmod takes it, such as u=rwX,go-w or 0644)`,
+      `'${text}' is not a mode (give one as chmod takes it, such as u=rwX,go-w or 0644)`,
     );
   }
   return (mode, isDirectory) => {

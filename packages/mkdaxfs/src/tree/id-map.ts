@@ -15,7 +15,7 @@ export function idMap(mappings: readonly IdMapping[], option: string): IdMap {
   for (const [index, { from, to, count }] of sorted.entries()) {
     const range = `${option} ${from}:${to}:${count}`;
     if (!isRange(from, count) || !isRange(to, count)) {
-      throw new BuildError(`${range} is no range of ids (they go from 0 to ${ID_MAX})`);
+      throw new BuildError(`${range} is not a range of ids (they go from 0 to ${ID_MAX})`);
     }
     const before = sorted[index - 1];
     if (before !== undefined && before.from + before.count > from) {

@@ -158,7 +158,7 @@ export class Layer {
     if (parent === undefined) return false;
     const shown = `/${printable(joinPath(directory, name))}`;
     if (!parent.startsWith(AUFS) || parent === OPAQUE) {
-      throw new BuildError(`${shown} lies inside a whiteout (the layer is broken)`);
+      throw new BuildError(`${shown} is inside a whiteout (the layer is broken)`);
     }
     this.aufs.set(joinPath(directory, name), entry);
     return true;

@@ -22,8 +22,8 @@ export async function mergeSources(
 ): Promise<{ readonly tree: Tree; readonly markers: OverlayMarkers | undefined }> {
   if (whiteouts === "overlay" && sources.length > 1) {
     throw new BuildError(
-      `whiteouts can be kept only of one layer, and these are ${sources.length} (give one layer, ` +
-        "or have them applied)",
+      `whiteouts can be kept for one layer only, got ${sources.length} (give one layer, or have ` +
+        "whiteouts applied)",
     );
   }
   const tree = new Tree();

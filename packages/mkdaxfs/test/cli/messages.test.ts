@@ -21,7 +21,7 @@ const REPORT: BuildReport = {
 const SUMMARY =
   "image: 12 inodes, 3.9 KiB of content in 3.0 MiB, 1.0 KiB saved by storing equal files once, " +
   "UUID 01234567-89ab-cdef-0123-456789abcdef\n";
-const OMITTED = "mkdaxfs: left out security.selinux of 1 file: the build host's own\n";
+const OMITTED = "mkdaxfs: dropped security.selinux from 1 file: specific to the build host\n";
 
 /** What is said of a build. */
 function said(verbosity: Verbosity, output: string | undefined = "image"): string[] {
@@ -89,14 +89,14 @@ describe("messages of a build", () => {
       ["com.apple.\xff\n", 1],
     ]);
     expect(written(some)).toEqual([
-      "mkdaxfs: left out system.nfs4_acl of 3 files: a mount does not show it\n",
-      "mkdaxfs: left out security.evm of 1 file: valid only on the filesystem that it was made for\n",
-      "mkdaxfs: left out trusted.SGI_ACL_FILE of 2 files: the source filesystem's own\n",
-      "mkdaxfs: left out com.apple.\\xff\\x0a of 1 file: a mount does not show it\n",
+      "mkdaxfs: dropped system.nfs4_acl from 3 files: a mount does not show it\n",
+      "mkdaxfs: dropped security.evm from 1 file: valid only on the filesystem it was made for\n",
+      "mkdaxfs: dropped trusted.SGI_ACL_FILE from 2 files: specific to the source filesystem\n",
+      "mkdaxfs: dropped com.apple.\\xff\\x0a from 1 file: a mount does not show it\n",
     ]);
     const many = new Map(Array.from({ length: 1000 }, (_, index) => [`a.${index}`, 1]));
     expect(written(many)).toHaveLength(21);
-    expect(written(many).at(-1)).toBe("mkdaxfs: left out 980 further attributes, see --json\n");
+    expect(written(many).at(-1)).toBe("mkdaxfs: dropped 980 more attributes, see --json\n");
   });
 
   it("don't mix with the bar", () => {

@@ -229,8 +229,8 @@ describe("a command line is refused", () => {
     [/missing required argument 'image'/, ["check"]],
     [/too many arguments/, ["check", "a", "b"]],
     [/unknown option '--digest'/, ["check", "a", "--digest"]],
-    [/'--json' in front of 'check' is for a build/, ["--json", "check", "a"]],
-    [/'--output' in front of 'check' is for a build/, ["-o", "x", "check", "a"]],
+    [/'--json' before 'check' is an option of a build/, ["--json", "check", "a"]],
+    [/'--output' before 'check' is an option of a build/, ["-o", "x", "check", "a"]],
   ])("%s: %j", (message, args) => expectRefused(args, message));
 });
 

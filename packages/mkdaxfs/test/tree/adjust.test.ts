@@ -157,7 +157,7 @@ describe("owners", () => {
   ] as const)("have no range that is %s", (_, [from, to, count]) => {
     expect(() => treeAdjuster({ uidMap: [{ from, to, count }] })).toThrow(BuildError);
     expect(() => treeAdjuster({ gidMap: [{ from, to, count }] })).toThrow(
-      `--gid-map ${from}:${to}:${count} is no range of ids`,
+      `--gid-map ${from}:${to}:${count} is not a range of ids`,
     );
   });
 

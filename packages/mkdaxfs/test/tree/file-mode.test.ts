@@ -44,7 +44,7 @@ describe("a change of modes", () => {
     "u+x\n",
   ])("is not '%s'", (text) => {
     expect(() => parseModeChange(text)).toThrow(BuildError);
-    expect(() => parseModeChange(text)).toThrow(/is no change of modes/);
+    expect(() => parseModeChange(text)).toThrow(/is not a mode/);
   });
 
   it("is what chmod makes of it", () => {

@@ -127,7 +127,7 @@ describe("a whiteout", () => {
   });
 
   it("has nothing inside", () => {
-    expect(() => merged([file(".wh.d/f", 1)])).toThrow("/.wh.d/f lies inside a whiteout");
+    expect(() => merged([file(".wh.d/f", 1)])).toThrow("/.wh.d/f is inside a whiteout");
   });
 
   it("is a name like any other where the source is no layer", () => {

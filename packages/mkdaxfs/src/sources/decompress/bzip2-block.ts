@@ -28,7 +28,7 @@ class PrefixCode {
   private readonly start = new Uint32Array(CODE_LENGTH_MAX + 1);
   private readonly symbols: Uint16Array;
 
-  /** @param lengths of the codes, by symbol @throws Bzip2Fault when there is no such code */
+  /** @param lengths of the codes, by symbol @throws Bzip2Fault when a code is not in its table */
   constructor(lengths: Uint8Array) {
     this.symbols = new Uint16Array(lengths.length);
     let code = 0;
@@ -54,7 +54,7 @@ class PrefixCode {
   /**
    * Finds the code at the top of bits.
    * @param bits whose lowest `have`, at least 20, count
-   * @returns 32 × symbol + length, 0 when there is no such code
+   * @returns 32 × symbol + length, 0 when a code is not in its table
    */
   find(bits: number, have: number): number {
     const entry = this.fast[(bits >>> (have - FAST_BITS)) & ((1 << FAST_BITS) - 1)]!;
@@ -148,7 +148,7 @@ export class BlockDecoder {
     for (let i = 0; i < count; i++) {
       let index = 0;
       while (window.bits(1) !== 0)
-        if (++index >= codeCount) throw new Bzip2Fault("there is no such code");
+        if (++index >= codeCount) throw new Bzip2Fault("a code is not in its table");
       const [code = 0] = recent.splice(index, 1);
       recent.unshift(code);
       this.selectors[i] = code;

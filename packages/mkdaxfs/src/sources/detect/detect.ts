@@ -78,7 +78,8 @@ interface Place {
 
 /** Takes a choice off a path that doesn't exist with it. */
 function placeOf(spec: string): Place {
-  if (spec === "" || spec.includes("\0")) throw new BuildError(`'${shownText(spec)}' is no path`);
+  if (spec === "" || spec.includes("\0"))
+    throw new BuildError(`'${shownText(spec)}' is not a path`);
   const isThere = (path: string) =>
     path === "-" || statIfThere(byteStringOfText(path)) !== undefined;
   if (isThere(spec)) return { path: spec, choice: undefined };
@@ -207,7 +208,7 @@ function refuseOutputInside(source: HostPath, { outputDirectory }: OpenContext):
   const root = byteStringOf(realpathSync(fsPath(source), "buffer"));
   if (`${outputDirectory}/`.startsWith(root === "/" ? "/" : `${root}/`)) {
     throw new BuildError(
-      `the output lies inside the source, in ${shown(outputDirectory)} (put it elsewhere)`,
+      `the output is inside the source, in ${shown(outputDirectory)} (put it elsewhere)`,
     );
   }
 }
@@ -369,7 +370,7 @@ function refuseChoice(description: string, choice: string | undefined): void {
   if (choice === undefined) return;
   throw new BuildError(
     `${description} is not a container image, so there is no '${shownText(choice)}' in it ` +
-      "(give the path alone)",
+      "(give only the path)",
   );
 }
 

@@ -145,7 +145,7 @@ export function refuse(
   // By number, not by path: a bind mount has another path.
   if (ino !== forbidden?.ino || dev !== forbidden.dev) return;
   throw new BuildError(
-    `the output lies inside the source, in ${shown(directory)} (put it elsewhere)`,
+    `the output is inside the source, in ${shown(directory)} (put it elsewhere)`,
   );
 }
 

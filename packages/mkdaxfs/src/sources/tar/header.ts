@@ -56,7 +56,7 @@ export function looksLikeTar(first: Uint8Array): boolean {
 export function parseHeader(block: Uint8Array): TarHeader | undefined {
   const sum = byteSum(block);
   if (sum === 0) return undefined;
-  if (!hasChecksum(block, sum)) throw new TarFault("there is no tar header");
+  if (!hasChecksum(block, sum)) throw new TarFault("no tar header found");
   const format = formatOf(block);
   const type = typeOf(block);
   const isDevice = type === "3" || type === "4";
@@ -154,7 +154,7 @@ function numberField(block: Uint8Array, start: number, length: number, field: st
 /** The same, which may be past the safe integers and then is rounded. @throws TarFault */
 function rawNumberField(block: Uint8Array, start: number, length: number, field: string): number {
   const value = block[start]! >= 0x80 ? base256(block, start, length) : octal(block, start, length);
-  if (value === undefined) throw new TarFault(`its ${field} is no number`);
+  if (value === undefined) throw new TarFault(`its ${field} is not a number`);
   return value;
 }
 

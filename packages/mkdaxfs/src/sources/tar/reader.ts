@@ -357,7 +357,7 @@ export class TarReader {
     const { sparseMajor = 0, sparseMinor = 0, realSize } = extended;
     if (sparseMajor > 1 || (sparseMajor === 1 && sparseMinor > 0)) {
       throw this.failure(
-        `is sparse in a format of version ${sparseMajor}.${sparseMinor}, of which nothing is known`,
+        `is sparse in a format of version ${sparseMajor}.${sparseMinor}, which is not supported`,
       );
     }
     const start = this.input.position;

@@ -62,7 +62,7 @@ export class ZipArchive {
 
   /**
    * @param description for messages
-   * @param window for what lies in front of the archive's directory
+   * @param window for what lies in front of the central directory
    * @throws BuildError when it is not a zip archive.
    */
   constructor(
@@ -137,17 +137,17 @@ export class ZipArchive {
     const length = fixed === undefined ? 0 : localHeaderLength(fixed);
     const header = this.window.bytes(offset, length);
     if (fixed === undefined || header === undefined) {
-      throw new EntryError("lies outside of the archive (it was cut short)");
+      throw new EntryError("is outside the archive (it was cut short)");
     }
     const extraFields = checkLocalHeader(entry, header);
     const start = offset + length;
     if (entry.compressedSize > this.place.start - start) {
-      throw new EntryError("has more bytes than there are in front of the archive's directory");
+      throw new EntryError("has more bytes than there are before the central directory");
     }
     return { start, extraFields };
   }
 
-  /** The error for the entry at `start` of the archive's directory, which yauzl does not take. */
+  /** The error for the entry at `start` of the central directory, which yauzl does not take. */
   private refused(start: number, { message }: Error): BuildError {
     const header = this.directoryWindow.bytes(start, ENTRY_SIZE);
     if (header?.readUInt32LE(0) !== ENTRY_SIGNATURE) return this.damaged(message);

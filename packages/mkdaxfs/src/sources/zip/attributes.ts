@@ -63,7 +63,7 @@ export interface Owners {
 
 /**
  * User and group from the extra fields of Info-ZIP, or else of PKWARE; root where there are none.
- * @param fields extra fields of the archive's directory, then of the local header
+ * @param fields extra fields of the central directory, then of the local header
  * @throws EntryError when they don't fit 32 bits.
  */
 export function ownersOf(fields: readonly ExtraField[]): Owners {
@@ -84,7 +84,7 @@ export function ownersOf(fields: readonly ExtraField[]): Owners {
   return { uid: old.readUInt16LE(0), gid: old.readUInt16LE(2) };
 }
 
-/** The field of the local header, which is longer than that of the archive's directory. */
+/** The field of the local header, which is longer than that of the central directory. */
 function lastOf(fields: readonly ExtraField[], id: number, length: number): Buffer | undefined {
   return fields.findLast((field) => field.id === id && field.data.length >= length)?.data;
 }
@@ -109,7 +109,7 @@ const SECOND_NS = 1_000_000_000n;
 /**
  * Modification time in nanoseconds since 1970: the most exact that there is. Times of MS-DOS have
  * no zone and are taken as UTC, so that an image does not depend on where it is built.
- * @param fields extra fields of the archive's directory, then of the local header
+ * @param fields extra fields of the central directory, then of the local header
  */
 export function mtimeOf(entry: Entry, fields: readonly ExtraField[]): bigint {
   for (const { id, data } of fields) {

@@ -47,7 +47,7 @@ export class ContentReader {
    */
   whole(entry: Entry, start: number): Uint8Array {
     const stored = this.window.bytes(start, entry.compressedSize);
-    if (stored === undefined) throw new EntryError("lies outside of the archive");
+    if (stored === undefined) throw new EntryError("is outside the archive");
     const content = entry.compressionMethod === DEFLATED ? inflated(entry, stored) : stored;
     check(entry, content.length, crc32(content));
     return content;

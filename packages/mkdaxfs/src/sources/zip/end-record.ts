@@ -90,7 +90,7 @@ export function findDirectory(
     if (hasEntry(window, base, end.hasJunk)) {
       throw unsound(
         description,
-        `another archive lies in front of the one that begins at byte ${base}`,
+        `another archive comes before the one that begins at byte ${base}`,
         "(make one archive of them, or get it again if it was cut short)",
       );
     }
@@ -102,9 +102,12 @@ export function findDirectory(
     return place(directoryOffset, 0);
   }
   if (end.ambiguous) {
-    throw unsound(description, "bytes follow its end record, or its comment holds another one");
+    throw unsound(
+      description,
+      "bytes follow its end of central directory record, or its comment contains another one",
+    );
   }
-  throw unsound(description, "its directory is not where its end record says");
+  throw unsound(description, "its central directory is not where its end record says");
 }
 
 function readEnd(window: FileWindow, size: number, description: string): EndRecord {
@@ -116,7 +119,10 @@ function readEnd(window: FileWindow, size: number, description: string): EndReco
     if (size >= 4 && window.bytes(0, 4)?.readUInt32LE(0) === SPLIT_SIGNATURE) {
       throw unsound(description, "it is the first of several volumes", JOIN);
     }
-    throw unsound(description, "it has no end record, so it was cut short, or is something else");
+    throw unsound(
+      description,
+      "it has no end of central directory record: it was cut short, or is not a zip archive",
+    );
   }
   const end = at + END_SIZE + tail.readUInt16LE(at + 20);
   if (end > length) throw unsound(description, "its comment was cut short");

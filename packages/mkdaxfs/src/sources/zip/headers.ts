@@ -72,7 +72,7 @@ const IN_ZIP64 = 0xffffffff;
 /** Bytes of a local header with its name and extra fields. */
 export function localHeaderLength(fixed: Buffer): number {
   if (fixed.readUInt32LE(0) !== LOCAL_SIGNATURE) {
-    throw new EntryError("is not where the archive's directory says (it is damaged)");
+    throw new EntryError("is not where the central directory says (it is damaged)");
   }
   return LOCAL_HEADER_SIZE + fixed.readUInt16LE(26) + fixed.readUInt16LE(28);
 }
@@ -102,11 +102,13 @@ export function checkLocalHeader(entry: Entry, header: Buffer): ExtraField[] {
   }
   const first = differing.find((field) => field !== "");
   if (first !== undefined) {
-    throw new EntryError(`has another ${first} in its own header than in the archive's directory`);
+    throw new EntryError(
+      `has another ${first} in its local file header than in the central directory`,
+    );
   }
   try {
     return parseExtraFields(header.subarray(nameEnd));
   } catch {
-    throw new EntryError("has damaged extra fields in its own header");
+    throw new EntryError("has damaged extra fields in its local file header");
   }
 }

@@ -416,8 +416,8 @@ describe("what can't be used is refused by what it is:", () => {
         "images' references)",
     );
     expect(await refusal("alpine:3.19")).toContain("P: no such file or directory (");
-    expect(await messageOf(open(""))).toBe("'' is no path");
-    expect(await messageOf(open("a\0b"))).toBe("'a\\x00b' is no path");
+    expect(await messageOf(open(""))).toBe("'' is not a path");
+    expect(await messageOf(open("a\0b"))).toBe("'a\\x00b' is not a path");
     expect(await refusal(`${scratch("x")}/${"y".repeat(300)}`)).toContain("no such file");
   });
 
@@ -461,7 +461,7 @@ describe("what can't be used is refused by what it is:", () => {
     mkdirSync(scratch("plain"));
     for (const path of [scratch("plain"), fileOf(await tarOf(...ROOTFS))]) {
       expect((await messageOf(open(`${path}:latest`))).replaceAll(path, "P")).toBe(
-        "P is not a container image, so there is no 'latest' in it (give the path alone)",
+        "P is not a container image, so there is no 'latest' in it (give only the path)",
       );
     }
   });

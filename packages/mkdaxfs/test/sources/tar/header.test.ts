@@ -41,16 +41,16 @@ describe("a tar header", () => {
     [{ 124: base256(2n ** 90n, 12) }, "its size is out of range"],
     [{ 108: base256(-2n, 8) }, "its uid is -2, not 0 to 4294967295"],
     [{ 116: base256(2n ** 32n, 8) }, "its gid is 4294967296, not 0 to 4294967295"],
-    [{ 124: "0000000008\0" }, "its size is no number"],
-    [{ 108: "12x4567\0" }, "its uid is no number"],
-    [{ 100: "-644\0\0\0\0" }, "its mode is no number"],
+    [{ 124: "0000000008\0" }, "its size is not a number"],
+    [{ 108: "12x4567\0" }, "its uid is not a number"],
+    [{ 100: "-644\0\0\0\0" }, "its mode is not a number"],
     // Behind a NUL: GNU tar and libarchive see no number there, Go's tar sees one.
-    [{ 100: "\x000644\0" }, "its mode is no number"],
-    [{ 108: "\0\0\0\0\0\x001\0" }, "its uid is no number"],
-    [{ 116: "  \0  7\0\0" }, "its gid is no number"],
-    [{ 124: `\0${"0".repeat(10)}4` }, "its size is no number"],
-    [{ 136: "\x0012345670000" }, "its mtime is no number"],
-    [{ 124: "\0\0\0\0x\0\0\0\0\0\0\0" }, "its size is no number"],
+    [{ 100: "\x000644\0" }, "its mode is not a number"],
+    [{ 108: "\0\0\0\0\0\x001\0" }, "its uid is not a number"],
+    [{ 116: "  \0  7\0\0" }, "its gid is not a number"],
+    [{ 124: `\0${"0".repeat(10)}4` }, "its size is not a number"],
+    [{ 136: "\x0012345670000" }, "its mtime is not a number"],
+    [{ 124: "\0\0\0\0x\0\0\0\0\0\0\0" }, "its size is not a number"],
   ])("refuses the numbers %j", (raw, message) => {
     expect(() => parsed({ raw })).toThrow(new TarFault(message));
   });
@@ -65,7 +65,7 @@ describe("a tar header", () => {
     const block = header();
     const sum = block.toString("latin1", 148, 154);
     block.write(`\0${sum}\0`, 148, "latin1");
-    expect(() => parseHeader(block)).toThrow("there is no tar header");
+    expect(() => parseHeader(block)).toThrow("no tar header found");
     block.write(` ${sum}\0`, 148, "latin1");
     expect(parseHeader(block)?.path).toBe("file");
   });
@@ -80,7 +80,7 @@ describe("a tar header", () => {
   it("has a device number only where there is a device", () => {
     const raw = { 329: "garbage!", 337: "0000007\0" };
     expect(parsed({ raw })).toMatchObject({ deviceMajor: 0, deviceMinor: 0 });
-    expect(() => parsed({ raw, type: "3" })).toThrow("its devmajor is no number");
+    expect(() => parsed({ raw, type: "3" })).toThrow("its devmajor is not a number");
     const device = parsed({ type: "4", raw: { 329: "0000010\0", 337: "0000377\0" } });
     expect(device).toMatchObject({ deviceMajor: 8, deviceMinor: 255 });
   });
@@ -99,8 +99,8 @@ describe("a tar header", () => {
     const name = Buffer.from("na\xefve", "latin1");
     expect(parsed({ name }).path).toBe("na\xefve");
     expect(parsed({ name, signed: true }).path).toBe("na\xefve");
-    expect(() => parsed({ name, wrong: 1 })).toThrow("there is no tar header");
-    expect(() => parseHeader(Buffer.alloc(512, "x"))).toThrow("there is no tar header");
+    expect(() => parsed({ name, wrong: 1 })).toThrow("no tar header found");
+    expect(() => parseHeader(Buffer.alloc(512, "x"))).toThrow("no tar header found");
     expect(parseHeader(Buffer.alloc(512))).toBeUndefined();
   });
 

@@ -31,13 +31,13 @@ describe("what is no archive", () => {
 
   it("in the middle of one is said to be damage, and where", async () => {
     expect(await refusal(archive(next, Buffer.alloc(512, 7), next))).toBe(
-      "a.tar: is damaged: at byte 1024 of the archive, there is no tar header (get it again)",
+      "a.tar: is damaged: at byte 1024 of the archive, no tar header found (get it again)",
     );
     expect(await refusal(archive(next, header({ wrong: 1 })))).toBe(
-      "a.tar: is damaged: at byte 1024 of the archive, there is no tar header (get it again)",
+      "a.tar: is damaged: at byte 1024 of the archive, no tar header found (get it again)",
     );
     expect(await refusal(archive(header({ raw: { 108: "joe" } })))).toBe(
-      "a.tar: is damaged: at byte 0 of the archive, its uid is no number (get it again)",
+      "a.tar: is damaged: at byte 0 of the archive, its uid is not a number (get it again)",
     );
   });
 });

@@ -257,11 +257,11 @@ describe("a sparse map", () => {
     [
       "with letters",
       gnuSparse([[0, 4]], 10, "abcd", { 386: "zz" }),
-      "file: its sparse map is no number",
+      "file: its sparse map is not a number",
     ],
     ["in text that overlaps", textSparse("2\n0\n3\n2\n2\n", "abcde"), textOverlap],
     [
-      "in text that is no number",
+      "in text that is not a number",
       textSparse("2\n0\nx\n", "abcd"),
       "real-name: its sparse map is damaged",
     ],
@@ -355,7 +355,7 @@ describe("a sparse map", () => {
         ],
         "abcd",
       ),
-      "file: is sparse in a format of version 2.0, of which nothing is known",
+      "file: is sparse in a format of version 2.0, which is not supported",
     ],
   ])("%s is refused", async (_, bytes, message) => {
     expect(await refusal(archive(bytes))).toBe(`a.tar: ${message}`);

@@ -114,8 +114,11 @@ describe("local headers", () => {
     [{ crc: 5 }, "another checksum"],
     [{ compressedSize: 5 }, "another compressed size"],
     [{ size: 5 }, "another size"],
-    [{ signature: 0x04034b51 }, "is not where the archive's directory says"],
-    [{ extra: fields([2, 0x5455], [2, 10], [4, 0]) }, "has damaged extra fields in its own header"],
+    [{ signature: 0x04034b51 }, "is not where the central directory says"],
+    [
+      { extra: fields([2, 0x5455], [2, 10], [4, 0]) },
+      "has damaged extra fields in its local file header",
+    ],
   ])("that differ are refused: %j", async (local, reason) => {
     expect(await refusalOf({ content: "content", local })).toContain(reason);
   });
@@ -247,7 +250,9 @@ describe("the archive's directory", () => {
 
   it("can be nowhere in what is no zip archive", async () => {
     for (const bytes of ["", "P", "x".repeat(21), "x".repeat(22), "x".repeat(300_000)]) {
-      expect(await refusal(fileOf(Buffer.from(bytes)))).toContain("it has no end record");
+      expect(await refusal(fileOf(Buffer.from(bytes)))).toContain(
+        "it has no end of central directory record",
+      );
     }
     expect(await refusal(scratch("is not there"))).toContain("cannot read test.zip: no such file");
     expect(await refusal("/dev/null")).toContain("is not a regular file");
@@ -264,7 +269,7 @@ describe("the archive's directory", () => {
     expect(await refusal(archive(two, { comment: other.subarray(-22) }))).toContain("sound");
     const shorter = Buffer.concat([other.subarray(-22), Buffer.from("text")]);
     expect(await refusal(archive(two, { comment: shorter }))).toContain(
-      "comment holds another one",
+      "comment contains another one",
     );
     const longer = Buffer.concat([other.subarray(-22, -2), fields([2, 50])]);
     expect(await refusal(archive(two, { comment: longer }))).toContain("its comment was cut short");
@@ -340,7 +345,7 @@ describe("zip64", () => {
       expect(await refusalOf(huge)).toContain("has more bytes than there are");
       expect(await refusalOf({ ...huge, method: 8 })).toContain("has more bytes than there are");
       const offset = { offset: ALL_ONES, extra: extra(1, fields([8, number])) };
-      expect(await refusalOf(offset)).toContain("lies outside of the archive");
+      expect(await refusalOf(offset)).toContain("is outside the archive");
     }
   });
 

@@ -73,7 +73,7 @@ describe("an archive behind", () => {
   });
 
   it("another archive is refused, since the first would be lost", async () => {
-    const message = "another archive lies in front of the one that begins at byte";
+    const message = "another archive comes before the one that begins at byte";
     const first = zipOf([{ name: "other", content: "other" }]);
     expect(await refusal(fileOf(first, zipOf(TWO)))).toContain(message);
     // One that was cut short, and holds a whole one as it is; behind a stub too.

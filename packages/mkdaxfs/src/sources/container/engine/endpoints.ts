@@ -128,7 +128,7 @@ function endpoint(host: string, named: string, tls: EngineTls | undefined): Endp
       );
   }
   throw new BuildError(
-    `${named} is '${shownText(host)}', which is no engine (give unix:///PATH or tcp://HOST:PORT)`,
+    `${named} is '${shownText(host)}', which is not an engine's address (give unix:///PATH or tcp://HOST:PORT)`,
   );
 }
 

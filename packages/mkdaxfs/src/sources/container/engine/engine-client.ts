@@ -30,7 +30,7 @@ export class EngineClient {
   async inspectImage(name: string): Promise<JsonValue | undefined> {
     const reply = await this.get(`/images/${name}/json`, ANSWER_TIMEOUT);
     if (reply.statusCode === 200) {
-      const what = `what the engine at ${this.endpoint.url} says of ${name}`;
+      const what = `what the engine at ${this.endpoint.url} says about ${name}`;
       return JsonValue.parse(await this.bytes(reply), what);
     }
     const message = await this.message(reply);
@@ -101,7 +101,7 @@ export class EngineClient {
   private refusal({ statusCode }: IncomingMessage, message: string | undefined): BuildError {
     const { url } = this.endpoint;
     return message === undefined
-      ? new NoEngine(`is no engine: it answers ${statusCode}`)
+      ? new NoEngine(`is not a container engine: it answered ${statusCode}`)
       : new BuildError(`the engine at ${url} answers ${statusCode}: ${message}`);
   }
 }

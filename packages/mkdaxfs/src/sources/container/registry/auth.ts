@@ -148,7 +148,7 @@ function tokenIn(bytes: Uint8Array, what: string): string {
   const document = JsonValue.parse(bytes, `the answer of ${what}`);
   const token = document.get("token").optionalString() || document.get("access_token").string();
   // It becomes part of a header.
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new BuildError(`${what} gives what is no token`);
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new BuildError(`${what} gives an invalid token`);
   return token;
 }
 

@@ -29,7 +29,7 @@ export async function askHelper(
     problem: `credential helper ${shownText(program)}: ${why}`,
   });
   // It is the name of a program, not a path to one.
-  if (!/^[\w.-]+$/.test(name)) return failed("that is no program's name");
+  if (!/^[\w.-]+$/.test(name)) return failed("that is not a program's name");
   let run: Run;
   try {
     run = await runProgram(program, `${server}\n`, environment, signal);

@@ -31,7 +31,7 @@ function parseProxy(value: string, name: string): URL {
     proxy = new URL(value.includes("://") ? value : `http://${value}`);
   } catch {
     // The value may hold a password.
-    throw new BuildError(`${name} is no URL of a proxy (give http://HOST:PORT)`);
+    throw new BuildError(`${name} is not the URL of a proxy (give http://HOST:PORT)`);
   }
   if (!KNOWN.includes(proxy.protocol)) {
     throw new BuildError(

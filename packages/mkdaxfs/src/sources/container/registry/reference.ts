@@ -58,7 +58,7 @@ export function parseReference(text: string): Reference {
     );
   }
   if (!DOMAIN.test(domain) || Number(/:(\d+)$/.exec(domain)?.[1] ?? 0) > 65535) {
-    throw wrong(`${shownText(domain)} is no registry (give a host, or a host and a port)`);
+    throw wrong(`${shownText(domain)} is not a registry (give a host, or a host and a port)`);
   }
   const repository = domain === DOCKER_HUB && !path.includes("/") ? `library/${path}` : path;
   if (path === "" || !repository.split("/").every((part) => PATH_PART.test(part))) {

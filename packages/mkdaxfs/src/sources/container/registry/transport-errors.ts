@@ -55,14 +55,14 @@ const TEMPORARY: ReadonlyMap<string, string> = new Map([
   ["ETIMEDOUT", "the connection timed out"],
   ["EAI_AGAIN", "its name can't be looked up at the moment"],
   ["UND_ERR_SOCKET", "the connection was closed"],
-  ["UND_ERR_CONNECT_TIMEOUT", "it takes no connection"],
+  ["UND_ERR_CONNECT_TIMEOUT", "it does not accept connections"],
   ["UND_ERR_HEADERS_TIMEOUT", "it does not answer"],
   ["UND_ERR_BODY_TIMEOUT", "it sends nothing more"],
   ["UND_ERR_RES_CONTENT_LENGTH_MISMATCH", "the connection was closed"],
 ]);
 
 function words(error: Error, code: string): string {
-  if (code === "ENOTFOUND") return "there is no such host";
+  if (code === "ENOTFOUND") return "no such host";
   for (const [name, text] of getSystemErrorMap().values()) if (name === code) return text;
   return shownText(error.message);
 }

@@ -101,7 +101,7 @@ export class Transport {
     try {
       to = new URL(location, from);
     } catch {
-      throw new BuildError(`${from.host} redirects to what is no URL: ${shownText(location)}`);
+      throw new BuildError(`${from.host} redirects to an invalid URL: ${shownText(location)}`);
     }
     const isHttp = to.protocol === "http:";
     if (!isHttp && to.protocol !== "https:") {

@@ -197,7 +197,7 @@ describe("an image of an engine", () => {
     [
       "says what is no JSON",
       (_, response) => response.end("hello"),
-      /what the engine at .* says of app:1 is not JSON/,
+      /what the engine at .* says about app:1 is not JSON/,
     ],
     [
       "says too much",
@@ -207,7 +207,7 @@ describe("an image of an engine", () => {
     [
       "is no engine",
       (_, response) => response.writeHead(404).end("<html>"),
-      /: is no engine: it answers 404 \(start the engine, or unset DOCKER_HOST\)/,
+      /: is not a container engine: it answered 404 \(start the engine, or unset DOCKER_HOST\)/,
     ],
   ];
   for (const [what, listener, message] of failures) {
@@ -402,7 +402,9 @@ describe("addresses of engines", () => {
       "http+unix://%zz",
       "127.0.0.1:1",
     ]) {
-      expect(() => target(host)).toThrow(/^DOCKER_HOST is '.*', which is no engine \(give unix:/);
+      expect(() => target(host)).toThrow(
+        /^DOCKER_HOST is '.*', which is not an engine's address \(give unix:/,
+      );
     }
   });
 });

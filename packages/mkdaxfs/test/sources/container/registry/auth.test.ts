@@ -196,7 +196,7 @@ describe("a token", () => {
     [
       "a token that breaks headers",
       (_, response) => response.end('{"token":"a\\r\\nb: c"}'),
-      /gives what is no token/,
+      /gives an invalid token/,
     ],
     ["too much", (_, response) => response.end(Buffer.alloc(2 ** 21)), /more than 1048576 bytes/],
     ["404", (_, response) => response.writeHead(404).end(), /the token server of .* answers 404/],

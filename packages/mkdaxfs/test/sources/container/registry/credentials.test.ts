@@ -253,7 +253,7 @@ describe("a credential helper", () => {
     config({ credsStore: "plain" });
     expect((await find("a.com/b")).problem).toMatch(/permission denied/);
     config({ credsStore: "../evil" });
-    expect((await find("a.com/b")).problem).toMatch(/no program's name/);
+    expect((await find("a.com/b")).problem).toMatch(/not a program's name/);
   });
 
   it("leaves it to the next file when it fails", async () => {

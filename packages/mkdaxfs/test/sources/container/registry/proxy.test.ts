@@ -47,7 +47,7 @@ describe("proxies are those that curl would take", () => {
 
   it("refuses what is none, without its password", () => {
     expect(() => proxy(HTTPS, { https_proxy: "http://u:secret@" })).toThrow(
-      /^https_proxy is no URL/,
+      /^https_proxy is not the URL/,
     );
     expect(() => proxy(HTTPS, { ALL_PROXY: "socks4://u:secret@p" })).toThrow(
       /^ALL_PROXY: proxies of the kind socks4:\/\/ are not supported/,

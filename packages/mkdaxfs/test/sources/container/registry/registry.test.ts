@@ -708,7 +708,7 @@ describe("a redirect", () => {
     for (const [to, message] of [
       ["/v2/app/manifests/1", /redirects more than 5 times/],
       ["ftp://example.com/", /redirects to ftp:, which is not http/],
-      ["http://[", /redirects to what is no URL/],
+      ["http://[", /redirects to an invalid URL/],
     ] as const) {
       location = to;
       expect(await refusal(open(`${server.host}/app:1`))).toMatch(message);
