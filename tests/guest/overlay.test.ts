@@ -8,7 +8,15 @@ import { DECORATION, decorate } from "../support/decoration.js";
 import { buildImage, compileHelper, failedChecks, hostScript } from "../support/environment.js";
 import { describeGuest } from "../support/guest-suite.js";
 import { compareInGuest, comparison, hostManifest, manifestSetup } from "../support/manifest.js";
-import { EXPECTED_MERGE, MAKE_BASE, MAKE_MIDDLE, MAKE_TOP } from "../support/overlay-layers.js";
+import {
+  EXPECTED_MERGE,
+  MAKE_ARCHIVES,
+  MAKE_BASE,
+  MAKE_MIDDLE,
+  MAKE_TOP,
+  MARKED_TREE,
+  SHOW_ARCHIVES,
+} from "../support/overlay-layers.js";
 
 const HELPERS = [
   "handle_checks",
@@ -301,6 +309,10 @@ await describeGuest("overlayfs over images in memory", "overlay", {}, (guest) =>
     const images = await Promise.all(
       [base, middle, top].map((tree) => buildImage(tree, `${tree}.daxfs`)),
     );
+    await hostScript(MAKE_ARCHIVES, directory);
+    for (const archive of ["lower.tar", "upper.tar"].map((name) => join(directory, name))) {
+      images.push(await buildImage(archive, `${archive}.daxfs`, ["--whiteouts=overlay"]));
+    }
 
     return {
       cpus: 2,
@@ -318,6 +330,7 @@ await describeGuest("overlayfs over images in memory", "overlay", {}, (guest) =>
       script: [
         PREPARE,
         MERGE,
+        SHOW_ARCHIVES,
         HANDLES,
         CONTAINERS_SCRIPT,
         VOLATILE,
@@ -342,6 +355,11 @@ await describeGuest("overlayfs over images in memory", "overlay", {}, (guest) =>
     expect(status).toBe(0);
     expect(lines).toBeGreaterThan(1000);
     expect(guest.value("writing without an upper layer")).toBe("1");
+  });
+
+  it("merges a layer of a container image by its whiteouts, whatever their order", () => {
+    expect(guest.value("marked layers").split(" ").sort().join(" ").trim()).toBe(MARKED_TREE);
+    expect(guest.value("entries that can't be looked up")).toBe("0");
   });
 
   it.each(VARIANTS)("is changed through an overlay, which keeps it: $name", ({ name }) => {

@@ -117,3 +117,33 @@ setfattr -x trusted.overlay.metacopy "$1/layers/metacopied"
 touch -r "$3/layers/metacopied" "$1/layers/metacopied"
 apply "$4" "$1"
 `;
+
+/**
+ * Two layers as tar archives, the upper one with whiteouts of container images in several orders.
+ * Parameter: the directory for `lower.tar` and `upper.tar`.
+ */
+export const MAKE_ARCHIVES = `
+mkdir "$1/lower" "$1/upper"; cd "$1/lower"
+mkdir opaque both swapped gone kept
+touch opaque/old opaque/other both/old swapped/old gone/inside kept/file
+tar -cf ../lower.tar *
+cd ../upper
+mkdir opaque both swapped gone
+touch opaque/.wh..wh..opq opaque/.wh.old opaque/new both/new swapped/new gone/.wh.inside
+touch .wh.both .wh.swapped .wh.gone
+tar --no-recursion -cf ../upper.tar opaque opaque/.wh.old opaque/.wh..wh..opq opaque/new \\
+  .wh.both both both/new swapped swapped/new .wh.swapped gone/.wh.inside .wh.gone
+`;
+
+/** Merges the images of both, the lower one first, and lists what overlayfs shows. */
+export const SHOW_ARCHIVES = `
+mkdir -p /lower/first /lower/second
+mount_image 3 /lower/first && mount_image 4 /lower/second || exit 22
+mount -t overlay -o lowerdir=/lower/second:/lower/first overlay /merged || exit 23
+value "marked layers" "$(cd /merged && find . -mindepth 1 -printf '%P ' 2>&1)"
+value "entries that can't be looked up" "$(find /merged -mindepth 1 -exec stat -c %F {} + 2>&1 | grep -c 'No such')"
+umount /merged && umount /lower/first /lower/second || exit 24
+`;
+
+/** What overlayfs is to show, sorted. */
+export const MARKED_TREE = "both both/new kept kept/file opaque opaque/new swapped swapped/new";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Holes: known ones cost nothing, and the image is the same as without them.
-import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ImageReader } from "@daxfs/format";
@@ -132,6 +132,15 @@ describe("an image", () => {
     const args = [tree, "-o", image, "--digest", "--size=100G"];
     const { status, stderr } = await mkdaxfs(args, { timeout: SECONDS * 1000 });
     expect({ status, stderr }).toMatchObject({ status: 0 });
+    const check = await mkdaxfs(["check", image], { timeout: SECONDS * 1000 });
+    expect(check).toMatchObject({ status: 0, stdout: `${image}: sound\n` });
+    // A byte in what was a hole is noticed all the same.
+    const file = openSync(image, "r+");
+    writeSync(file, "x", 60 * 1024 * MIB);
+    closeSync(file);
+    const damaged = await mkdaxfs(["check", image], { timeout: SECONDS * 1000 });
+    expect(damaged.status).toBe(1);
+    expect(damaged.stdout).toContain("data_digest");
     const short = disk.path("short.daxfs");
     await build(tree, short, ["--digest", "--size=64M"]);
     expect(readFileSync(short).length).toBe(64 * MIB);

@@ -72,12 +72,13 @@ describe("the repository", () => {
   test("imports one way", async () => {
     // What each room of the builder may open the door of, beside itself and @daxfs/format.
     const allowed: Readonly<Record<string, readonly string[]>> = {
-      cli: ["build", "errors", "jobs", "options", "progress", "sources"],
+      cli: ["build", "check", "errors", "jobs", "options", "progress", "sources"],
       index: ["build", "errors", "options", "platform", "progress"],
       build: [
         ...["content", "errors", "host-path", "jobs", "options", "plan", "report", "sources"],
         ...["tree", "uuid", "write"],
       ],
+      check: ["content", "sources"],
       report: ["options", "plan", "sources", "tree"],
       sources: ["errors", "host-file", "host-path", "jobs", "options", "platform", "progress"],
       tree: ["errors", "options", "sources"],

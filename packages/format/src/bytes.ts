@@ -54,6 +54,8 @@ export interface ImageBytes {
    * @throws RangeError when the range is not inside the image.
    */
   read(offset: number, length: number): Uint8Array;
+  /** Whether a range is known to be zeros; where there is no such function, nothing is known. */
+  readonly isHole?: ((offset: number, length: number) => boolean) | undefined;
   close(): void;
 }
 
@@ -89,7 +91,10 @@ export class FileBytes implements ImageBytes {
   private readonly chunks = new Map<number, Uint8Array>();
 
   /** @throws the error of open(2) or fstat(2). */
-  constructor(path: string | Buffer) {
+  constructor(
+    path: string | Buffer,
+    readonly isHole?: ImageBytes["isHole"],
+  ) {
     this.descriptor = openSync(path, "r");
     try {
       this.size = fstatSync(this.descriptor).size;

@@ -44,6 +44,59 @@ describe("without options", () => {
   });
 });
 
+describe("an access ACL", () => {
+  const ACCESS = "system.posix_acl_access";
+  /** Tag and permissions of each entry; those that name somebody name 1000. */
+  const acl = (...entries: readonly (readonly [tag: number, permissions: number])[]) => {
+    const value = Buffer.alloc(4 + 8 * entries.length);
+    value.writeUInt32LE(2, 0);
+    for (const [index, [tag, permissions]] of entries.entries()) {
+      value.writeUInt16LE(tag, 4 + index * 8);
+      value.writeUInt16LE(permissions, 6 + index * 8);
+      value.writeUInt32LE(tag === 2 || tag === 8 ? 1000 : 0xffffffff, 8 + index * 8);
+    }
+    return value;
+  };
+  const NAMED = acl([1, 6], [2, 7], [4, 5], [8, 4], [0x10, 7], [0x20, 4]);
+  const fileWith = (name: string, value: Buffer) =>
+    inode({ mode: 0o674, xattrs: [{ name, value }] });
+  const changed = (file: FileInode, options: AdjustOptions): string => {
+    adjust(rootOf([["file", file]]), options);
+    return Buffer.from(file.xattrs[0]?.value ?? []).toString("hex");
+  };
+
+  it("follows the mode as chmod has it: the mask is what the group may do", () => {
+    expect(changed(fileWith(ACCESS, NAMED), { mode: "0640" })).toBe(
+      acl([1, 6], [2, 7], [4, 5], [8, 4], [0x10, 4], [0x20, 0]).toString("hex"),
+    );
+    expect(changed(fileWith(ACCESS, NAMED), { mode: "u=,g-w", owner: 5 })).toBe(
+      acl([1, 0], [2, 7], [4, 5], [8, 4], [0x10, 5], [0x20, 4])
+        .fill(Buffer.of(5, 0, 0, 0), 16, 20)
+        .toString("hex"),
+    );
+    const bare = acl([1, 6], [4, 5], [0x20, 4]);
+    expect(changed(fileWith(ACCESS, bare), { mode: "a=x" })).toBe(
+      acl([1, 1], [4, 1], [0x20, 1]).toString("hex"),
+    );
+  });
+
+  it("stays where the mode is left alone, and so does a default ACL", () => {
+    expect(changed(fileWith(ACCESS, NAMED), { mtimeNs: 0n })).toBe(NAMED.toString("hex"));
+    const folder = directory({
+      mode: 0o755,
+      xattrs: [{ name: "system.posix_acl_default", value: NAMED }],
+    });
+    expect(changed(folder, { mode: "0" })).toBe(NAMED.toString("hex"));
+  });
+
+  it("that can't be read is named", () => {
+    expect(() => changed(fileWith(ACCESS, Buffer.from("odd")), { mode: "0600" })).toThrow(
+      `/file: the permissions in ${ACCESS} can't be changed: it is not a POSIX ACL of Linux (leave ` +
+        `the attribute out with --xattrs-exclude ${ACCESS})`,
+    );
+  });
+});
+
 describe("owners", () => {
   it("become the one given", () => {
     const { root, file, linked, symlink, folder } = samples();

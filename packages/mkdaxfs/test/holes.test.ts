@@ -8,6 +8,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
   writeSync,
@@ -98,6 +99,20 @@ describe("holes of files", () => {
       expect((body as HoledFile).data, `file ${index}`).toEqual(expected);
     }
   });
+
+  it.each([["perl"], ["python3"]])(
+    "are not waited for where a fifo lies now: %s",
+    async (program) => {
+      const path = sparse(`replaced for ${program}`, 8 * MIB, DATA);
+      const inodes = [inodeOf(path, true), inodeOf(sparse("beside", 8 * MIB, DATA), true)];
+      rmSync(path);
+      execFileSync("mkfifo", [path]);
+      withOnly(program);
+      await findHoles(inodes, AbortSignal.timeout(10_000));
+      const found = inodes.map(({ body }) => (body as HoledFile).data);
+      expect(found.map((runs) => runs && [...runs])).toEqual([undefined, RUNS]);
+    },
+  );
 
   it("stay unknown where no program can tell", async () => {
     const path = sparse("no program", 8 * MIB, DATA);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Images in directories and archives of other shapes than layouts and archives of docker.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -154,6 +154,63 @@ describe("an image as skopeo's dir: has it", () => {
     expect(warnings(directory)).toEqual([]);
     execFileSync("tar", ["-C", directory, "-cf", `${directory}.tar`, "."]);
     expect(await contents(`${directory}.tar`)).toEqual(LAYERS);
+  });
+});
+
+describe("an image in a zip archive", () => {
+  /** @param program makes `out` of the current directory */
+  const zipped = (directory: string, program = "zip -qr out.zip ."): string => {
+    const out = scratch(`zip${made++}.zip`);
+    const command = program.replace("out.zip", '"$1"');
+    execFileSync("sh", ["-ec", command, "sh", out], { cwd: directory });
+    return out;
+  };
+
+  it("is read, stored and compressed, a layout or a docker archive", async () => {
+    const transport = transportOf(await layout());
+    for (const files of [(await layout()).files, await dockerArchive(), transport]) {
+      const directory = directoryOf(files);
+      expect(await contents(zipped(directory))).toEqual(LAYERS);
+      expect(await contents(zipped(directory, "zip -q0r out.zip ."))).toEqual(LAYERS);
+      expect(await contents(zipped(directory, "bsdtar -caf out.zip *"))).toEqual(LAYERS);
+    }
+  });
+
+  it("is read from a pipe", async () => {
+    const path = zipped(directoryOf((await layout()).files));
+    const fifo = scratch(`fifo${made++}`);
+    execFileSync("mkfifo", [fifo]);
+    const writer = spawn("sh", ["-c", 'cat "$1" >"$2"', "sh", path, fifo]);
+    expect(await contents(fifo)).toEqual(LAYERS);
+    writer.kill();
+  });
+
+  it("is read one directory too deep, and where blobs are symlinks", async () => {
+    const directory = directoryOf(below("image/", await dockerArchive()));
+    execFileSync("sh", ["-c", "cd image && mv a/layer.tar real && ln -s ../real a/layer.tar"], {
+      cwd: directory,
+    });
+    expect(await contents(zipped(directory, "zip -qry out.zip ."))).toEqual(LAYERS);
+  });
+
+  it("is verified, and can be chosen by its tag", async () => {
+    const maker = await layout();
+    const path = zipped(directoryOf(maker.files));
+    expect(await messageOf(contents(`${path}:none`))).toContain("none");
+    const blobs = Object.keys(maker.files).filter((name) => name.startsWith("blobs/"));
+    const damaged = { ...maker.files, [blobs[0]!]: Buffer.from("x") };
+    expect(await messageOf(contents(zipped(directoryOf(damaged))))).toMatch(
+      /bytes instead of|digest/,
+    );
+  });
+
+  it("is not seen where there is none", async () => {
+    const tree = { "app/manifest.json": "{}", "app/a.tar": "x", "app/index.json": "[]", b: "c" };
+    const path = zipped(directoryOf(tree));
+    const [entries] = await contents(path);
+    expect(entries).toContain("app/a.tar=x");
+    expect(entries).toContain("b=c");
+    expect(await refusal(`${path}:tag`)).toContain("is not a container image");
   });
 });
 

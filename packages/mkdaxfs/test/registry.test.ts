@@ -208,6 +208,62 @@ describe("an image in a registry", () => {
   });
 });
 
+describe("members of documents that are missing or null", () => {
+  const TYPE = "application/vnd.oci.image.manifest.v1+json";
+  const absent = () => ({});
+  const nulls = () => ({ size: null, mediaType: null, annotations: null, urls: null, data: null });
+
+  it.each([
+    ["missing", absent],
+    ["null", nulls],
+  ])("mean what they mean to skopeo: %s", async (_, empty) => {
+    const bare = (bytes: Buffer) => ({ ...empty(), digest: store.blob(bytes, "").digest });
+    for (const config of [{}, { rootfs: null }, { rootfs: { diff_ids: null } }]) {
+      const manifest = store.document("1", TYPE, {
+        ...empty(),
+        schemaVersion: 2,
+        config: bare(Buffer.from(JSON.stringify(config))),
+        layers: layers.map(bare),
+      });
+      store.index("all", [{ ...empty(), digest: manifest.digest, platform: null }]);
+      const server = await serve();
+      for (const tag of ["1", "all"]) {
+        const image = await open(`${server.host}/app:${tag}`);
+        expect(image.digest).toBe(manifest.digest);
+        expect(await contents(image)).toEqual(layers.map(sha256));
+        expect(image.layers.map(({ diffId }) => diffId)).toEqual(layers.map(() => undefined));
+      }
+    }
+  });
+
+  it("leave every blob checked against its digest", async () => {
+    const config = { digest: store.blob(Buffer.from("{}"), "").digest };
+    const { digest } = store.blob(layers[0]!, "");
+    store.document("1", TYPE, { config, layers: [{ digest }] });
+    store.blobs.set(digest, Buffer.from(layers[0]!).fill(0, 5, 9));
+    const server = await serve();
+    const said = await refusal(open(`${server.host}/app:1`).then(contents));
+    expect(said).toContain(`/app:1: layer ${digest}`);
+    expect(said).toMatch(/: its digest is sha256:/);
+  });
+
+  it("are refused where nothing can be got without them", async () => {
+    const config = { digest: store.blob(Buffer.from("{}"), "").digest };
+    const server = await serve();
+    for (const [tag, document, said] of [
+      ["no-layer-digest", { config, layers: [{ size: 3 }] }, /layer.*digest/],
+      ["null-layer-digest", { config, layers: [{ digest: null, size: 3 }] }, /layer.*digest/],
+      ["no-config", { layers: [] }, /config/],
+      ["null-manifests", { manifests: null, mediaType: "" }, /config|no image/],
+    ] as const) {
+      store.document(tag, TYPE, document);
+      expect(await refusal(open(`${server.host}/app:${tag}`).then(contents)), tag).toMatch(said);
+    }
+    store.index("empty", null as never);
+    expect(await refusal(open(`${server.host}/app:empty`))).toMatch(/no image/);
+  });
+});
+
 describe("what is not what it should be", () => {
   it("is a manifest with another digest than was asked for", async () => {
     const { digest } = store.image("1", layers);

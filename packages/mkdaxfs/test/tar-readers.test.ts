@@ -42,6 +42,38 @@ describe("names that stand for the root", () => {
   });
 });
 
+describe("content that only some programs see", () => {
+  const hidden = member({ name: "hidden" }, "hidden");
+  const size = hidden.length;
+  const given = pax([["size", `${size}`]]);
+
+  it("is refused where it follows a hard link of PAX and begins with a header", async () => {
+    const link = header({ name: "link", type: "1", linkName: "next", size });
+    const zeros = Buffer.alloc(size);
+    for (const [extra, content] of [
+      [pax([["mtime", "1"]]), hidden],
+      [given, hidden],
+      [given, zeros],
+    ] as const) {
+      expect(await refusal(archive(next, extra, link, content, next))).toBe(
+        `a.tar: link: is a hard link of ${size} bytes, which is followed by a header, and programs ` +
+          "disagree about what counts (make the archive with GNU tar or bsdtar)",
+      );
+    }
+  });
+
+  it.each([["2"], ["3"], ["4"], ["5"], ["6"]])(
+    "is refused where PAX gives a size to what has none: %s",
+    async (type) => {
+      const entry = header({ name: "entry", type, linkName: "next", size });
+      expect(await refusal(archive(given, entry, hidden))).toContain(
+        `entry: has the size ${size} in its PAX header and no content, and programs disagree`,
+      );
+      expect(await pathsOf(pax([["size", "0"]]), entry, hidden)).toEqual(["entry", "hidden"]);
+    },
+  );
+});
+
 describe("extra headers of one entry", () => {
   const long = (type: string, name: string) =>
     member({ name: "././@LongLink", type, magic: "gnu" }, `${name}\0`);
@@ -68,6 +100,41 @@ describe("extra headers of one entry", () => {
       "has a global PAX header behind its own one, and programs disagree",
     );
     expect(await pathsOf(...headers.reverse(), next)).toEqual(["a"]);
+  });
+
+  it("are refused where those of GNU tar and of PAX give two names, in either order", async () => {
+    const name = [long("L", "a"), pax([["path", "b"]])];
+    const target = [long("K", "a"), pax([["linkpath", "b"]])];
+    const link = header({ name: "x", type: "2", linkName: "y" });
+    for (const [what, headers] of Object.entries({ name, "link target": target })) {
+      const expected = `has one ${what} in a header of GNU tar and another in PAX, and programs`;
+      expect(await refusal(archive(next, ...headers, link))).toContain(expected);
+      expect(await refusal(archive(next, ...headers.reverse(), link))).toContain(expected);
+    }
+    const same = [long("L", "a"), pax([["path", "a"]])];
+    expect(await pathsOf(...same, next)).toEqual(["a"]);
+  });
+
+  it.each([
+    ["path", "all"],
+    ["linkpath", "/etc/shadow"],
+    ["size", "512"],
+    ["SCHILY.realsize", "512"],
+    ["GNU.sparse.name", "all"],
+    ["GNU.sparse.map", "0,1"],
+  ])("are refused where one for all entries has what only one can have: %s", async (...record) => {
+    expect(await refusal(archive(pax([record], "g"), next))).toBe(
+      `a.tar: the entry at byte 0: has ${record[0]} in a global PAX header, and programs disagree ` +
+        "about what counts (make the archive with GNU tar or bsdtar)",
+    );
+  });
+
+  it("are refused where a keyword is not one to all programs", async () => {
+    for (const keyword of [" path", "\tpath"]) {
+      expect(await refusal(archive(pax([[keyword, "a"]]), next))).toContain(
+        "the record at byte 0 of its PAX header is damaged",
+      );
+    }
   });
 
   it("may be one of each type, for every entry anew", async () => {

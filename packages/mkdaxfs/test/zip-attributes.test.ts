@@ -4,6 +4,8 @@ import { writeFileSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { byteStringOfText, FILE_TYPE } from "@daxfs/format";
 import { describe, expect, it } from "vitest";
+import { treeAdjuster } from "../src/tree/adjust.js";
+import { rootOf } from "./inodes.js";
 import { scratchDirectory } from "./support.js";
 import {
   extra,
@@ -393,6 +395,22 @@ describe("times", () => {
     expect(await mtimeOf({ extra: Buffer.concat([ntfs(0n), ut(1, 5)]) })).toBe(5n * SECOND);
     for (const odd of [extra(0x000a), extra(0x000a, fields([4, 0], [2, 2], [2, 24], [8, 99n]))]) {
       expect(await mtimeOf({ extra: Buffer.concat([odd, ut(1, 5)]) })).toBe(5n * SECOND);
+    }
+  });
+
+  it("of NTFS are taken however far away they are, and become what an image holds", async () => {
+    for (const [time, held] of [
+      [2n ** 64n - 1n, 2n ** 63n - 1n],
+      [2n ** 63n, 2n ** 63n - 1n],
+      [1n, -(2n ** 63n)],
+    ] as const) {
+      const name = "far/away";
+      const entries = await readZip(archive({ name, extra: ntfs(time) }));
+      const file = entries.get(name)?.inode;
+      expect(file?.mtimeNs).toBe((time - 116_444_736_000_000_000n) * 100n);
+      const root = rootOf([["away", file!]]);
+      expect(treeAdjuster({})(root).clampedTimes).toBe(1);
+      expect(file?.mtimeNs).toBe(held);
     }
   });
 

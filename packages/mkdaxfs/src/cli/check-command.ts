@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
-import { checkImage, describeFinding, FileBytes, type Finding } from "@daxfs/format";
+import { checkImage, describeFinding, type Finding } from "@daxfs/format";
+import { openToCheck } from "../check.js";
 import { described } from "../errors.js";
 
 /** Findings that are printed; a broken table would give one for each inode. */
 const PRINTED_MAX = 1000;
 
 /** Checks an image and prints what is wrong with it. @throws BuildError when it can't be read. */
-export function runCheck(image: string, flags: { readonly json?: true }): void {
+export async function runCheck(image: string, flags: { readonly json?: true }): Promise<void> {
   const findings: Finding[] = [];
   let count = 0;
   try {
-    const bytes = new FileBytes(image);
+    const bytes = await openToCheck(image, new AbortController().signal);
     try {
       for (const finding of checkImage(bytes)) {
         if (++count <= PRINTED_MAX) findings.push(finding);

@@ -26,7 +26,7 @@ const actions: Actions = {
   },
   check: async (image, flags) => {
     const { runCheck } = await import("./check-command.js");
-    runCheck(image, flags);
+    await runCheck(image, flags);
   },
 };
 

@@ -7,14 +7,16 @@ import { contentPath, type FileInode, HoledFile } from "../sources/source.js";
 // is neither, holes are read like anything else, which takes longer and gives the same image.
 //
 // Both programs get paths on standard input, each ended by a NUL, and print a line for each: offsets
-// where data begins and ends, in turn, or "?" where nothing can be said.
+// where data begins and ends, in turn, or "?" where nothing can be said. They open files without
+// waiting, since a fifo may have taken the place of one.
 
 const PERL = String.raw`
 $/ = "\0";
 while (my $path = <STDIN>) {
   chomp $path;
   my @runs = ();
-  if (open(my $file, "<", $path)) {
+  my $file;
+  if (sysopen($file, $path, O_RDONLY | O_NONBLOCK) && -f $file) {
     for (my $end = 0; ; ) {
       my $start = sysseek($file, $end, 3);
       if (!$start) { @runs = ("?") unless $!{ENXIO}; last }
@@ -28,12 +30,13 @@ while (my $path = <STDIN>) {
 `;
 
 const PYTHON = String.raw`
-import errno, os, sys
+import errno, os, stat, sys
 for path in sys.stdin.buffer.read().split(b"\0")[:-1]:
     runs = []
     try:
-        file = os.open(path, os.O_RDONLY)
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
+            if not stat.S_ISREG(os.fstat(file).st_mode): raise OSError
             end = 0
             while len(runs) < 2000000:
                 start = os.lseek(file, end, os.SEEK_DATA)
@@ -51,7 +54,7 @@ for path in sys.stdin.buffer.read().split(b"\0")[:-1]:
 
 /** Programs that can tell, in the order in which they are tried. */
 const HELPERS: readonly (readonly [program: string, ...args: readonly string[]])[] = [
-  ["perl", "-e", `use Errno; ${PERL}`],
+  ["perl", "-e", `use Errno; use Fcntl; ${PERL}`],
   ["python3", "-I", "-S", "-c", PYTHON],
 ];
 

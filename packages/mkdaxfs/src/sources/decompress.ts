@@ -3,6 +3,7 @@ import { promises } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { type ByteString, byteStringOf } from "@daxfs/format";
 import { BuildError, described } from "../errors.js";
+import { isLeased, notRegular, OPEN_FLAGS } from "../host-file.js";
 import { fsPath, type HostPath, shown } from "../host-path.js";
 import { type InputLimits, RATIO_FREE } from "./context.js";
 
@@ -135,7 +136,7 @@ export async function* fileStream(
   size: number,
 ): AsyncGenerator<Uint8Array> {
   const failure = (error: unknown) => described(() => `cannot read ${shown(path)}`, error);
-  const file = await promises.open(fsPath(path), "r").catch((error) => {
+  const file = await openFile(path).catch((error) => {
     throw failure(error);
   });
   const end = offset + size;
@@ -161,6 +162,19 @@ export async function* fileStream(
   } finally {
     await file.close();
   }
+}
+
+/** See {@link openForReading}; this one does not block the thread. */
+async function openFile(path: HostPath): Promise<FileHandle> {
+  const file = await promises.open(fsPath(path), OPEN_FLAGS).catch((error) => {
+    if (!isLeased(error)) throw error;
+    return promises.open(fsPath(path), "r");
+  });
+  const stats = await file.stat();
+  // Reading a directory is an error with a text of its own.
+  if (stats.isFile() || stats.isDirectory()) return file;
+  await file.close();
+  throw notRegular(path);
 }
 
 async function readChunk(file: FileHandle, position: number, length: number): Promise<Uint8Array> {

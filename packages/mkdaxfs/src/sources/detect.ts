@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { accessSync, constants, readSync, realpathSync } from "node:fs";
-import { byteStringOf, byteStringOfText } from "@daxfs/format";
+import { type ByteString, byteStringOf, byteStringOfText } from "@daxfs/format";
 import { BuildError, describing } from "../errors.js";
 import { withFile } from "../host-file.js";
 import { fsPath, type HostPath, joined, shown } from "../host-path.js";
@@ -36,6 +36,7 @@ import { mayHoldImage, openImageFiles } from "./image/open-files.js";
 import type { Source } from "./source.js";
 import { looksLikeTar } from "./tar/header.js";
 import { TarSource } from "./tar/tar-source.js";
+import type { ZipSource } from "./zip.js";
 
 /** What a path turned out to be. */
 export interface OpenedPath {
@@ -127,14 +128,10 @@ async function openFile(
   refuseOutputIs(path, context);
   if (size === 0) throw empty(description);
   const start = startOf(path);
-  if (isZip(start)) {
-    refuseChoice(description, choice);
-    return openZip(description, path, context);
-  }
+  if (isZip(start)) return openZip(description, path, choice, context);
   const compression = detectCompression(start);
   if (compression === "none" && !looksLikeTar(start) && (await holdsZip(path, start))) {
-    refuseChoice(description, choice);
-    return openZip(description, path, context);
+    return openZip(description, path, choice, context);
   }
   const file: FileInput = { kind: "file", path, offset: 0, size };
   const open = (warn?: (text: string) => void) =>
@@ -153,11 +150,41 @@ async function openFile(
 async function openZip(
   description: string,
   path: HostPath,
+  choice: string | undefined,
   context: SourceContext,
 ): Promise<OpenedPath> {
   // Loaded when there is one: most builds have none.
   const { ZipSource } = await import("./zip.js");
-  return { sources: [new ZipSource({ description, path, context })] };
+  const { mayBeImage, readZip } = await import("./zip/zipped-image.js");
+  const zip = new ZipSource({ description, path, context });
+  if (!mayBeImage(namesOf(zip))) {
+    refuseChoice(description, choice);
+    return { sources: [zip] };
+  }
+  try {
+    const { files, source } = await readZip(zip);
+    const opened = await openImage(files, choice, context);
+    if (opened?.image === undefined) return { sources: [source] };
+    const { sources, image } = opened;
+    const close = () => {
+      image.close();
+      zip.close();
+    };
+    return { sources, image: { ...image, close } };
+  } catch (error) {
+    zip.close();
+    throw error;
+  }
+}
+
+/** The names in an archive; none where it is damaged, which is said when its entries are read. */
+function namesOf(zip: ZipSource): readonly ByteString[] {
+  try {
+    return zip.names();
+  } catch (error) {
+    if (error instanceof BuildError) return [];
+    throw error;
+  }
 }
 
 /** Whether a file that begins with something else has a zip archive behind that. */
@@ -200,17 +227,15 @@ async function openOneWay(
     const raw = await withFirstBytes(input.stream, START_SIZE);
     if (raw.first.length === 0) throw empty(description);
     if (isZip(raw.first)) {
-      refuseChoice(description, choice);
       // The list of what is in a zip archive lies at its end.
       const { path } = await spooled(raw.stream, description, context);
-      return await openZip(description, path, context);
+      return await openZip(description, path, choice, context);
     }
     const compression = detectCompression(raw.first);
     if (compression === "none" && (await mayHoldZip(raw.first))) {
       const { path } = await spooled(raw.stream, description, context);
       if (await holdsZip(path, raw.first)) {
-        refuseChoice(description, choice);
-        return await openZip(description, path, context);
+        return await openZip(description, path, choice, context);
       }
       checkTar(raw.first, compression, description);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { setImmediate as eventTurn } from "node:timers/promises";
-import { byteStringOf, FILE_TYPE, SYMLINK_MAX } from "@daxfs/format";
+import { type ByteString, byteStringOf, FILE_TYPE, SYMLINK_MAX } from "@daxfs/format";
 import type { Entry } from "yauzl";
 import type { HostPath } from "../host-path.js";
 import type { SourceContext } from "./context.js";
@@ -78,6 +78,21 @@ export class ZipSource implements Source {
     }
     contents.flush();
     yield batch;
+  }
+
+  /** Names of all entries, with nothing unpacked. @throws BuildError */
+  names(): ByteString[] {
+    const file = new ArchiveFile(this.path, this.description);
+    try {
+      const archive = new ZipArchive(file, this.description, new FileWindow(file));
+      const names: ByteString[] = [];
+      for (let entry = archive.next(); entry !== undefined; entry = archive.next()) {
+        names.push(entryName(entry));
+      }
+      return names;
+    } finally {
+      file.close();
+    }
   }
 
   close(): void {

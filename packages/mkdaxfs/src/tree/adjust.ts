@@ -3,9 +3,12 @@ import { type ByteString, FILE_TYPE, printable, type Xattr } from "@daxfs/format
 import { BuildError } from "../errors.js";
 import type { BuildOptions } from "../options.js";
 import type { Children, FileInode } from "../sources/source.js";
+import { ACCESS_ACL } from "../sources/xattr-names.js";
 import { parseModeChange } from "./file-mode.js";
 import { ID_MAX, type IdMap, idMap } from "./id-map.js";
-import { type IdOf, withChangedIds, XattrFault, type XattrIds } from "./xattr-ids.js";
+import { aclWithMode } from "./posix-acl.js";
+import { XattrFault } from "./xattr-fault.js";
+import { type IdOf, withChangedIds, type XattrIds } from "./xattr-ids.js";
 import { type XattrOptions, XattrPolicy } from "./xattr-policy.js";
 
 export type AdjustOptions = XattrOptions &
@@ -68,9 +71,19 @@ export function treeAdjuster(
     if (inode.mtimeNs !== mtimeNs) clampedTimes++;
     if (inode.xattrs.length === 0) return;
     inode.xattrs = policy.kept(inode.xattrs, inode.type);
-    if (ids.user !== undefined || ids.group !== undefined) {
-      inode.xattrs = inode.xattrs.map((xattr) => changedXattr(xattr, ids, directory, name));
-    }
+    const changesIds = ids.user !== undefined || ids.group !== undefined;
+    if (!changesIds && changeMode === undefined) return;
+    inode.xattrs = inode.xattrs.map((xattr) => {
+      const file = shownPath(directory, name);
+      const changed = changing(file, "ids", xattr, () =>
+        changesIds ? withChangedIds(xattr, ids) : xattr,
+      );
+      if (changeMode === undefined || xattr.name !== ACCESS_ACL) return changed;
+      return changing(file, "permissions", xattr, () => ({
+        name: xattr.name,
+        value: aclWithMode(changed.value, inode.mode),
+      }));
+    });
   };
   return (root) => {
     forEachInode(root, adjust);
@@ -87,15 +100,16 @@ function withinImage(mtimeNs: bigint): bigint {
   return mtimeNs < TIME_MIN ? TIME_MIN : mtimeNs;
 }
 
-function changedXattr(xattr: Xattr, ids: XattrIds, directory: ByteString, name: ByteString): Xattr {
+/** Says of which file and attribute it is that something can't be changed. @param what in it */
+function changing(file: string, what: string, xattr: Xattr, change: () => Xattr): Xattr {
   try {
-    return withChangedIds(xattr, ids);
+    return change();
   } catch (error) {
     if (!(error instanceof XattrFault)) throw error;
     const attribute = printable(xattr.name);
     const remedy = error.remedy === undefined ? "" : `${error.remedy}, or `;
     throw new BuildError(
-      `${shownPath(directory, name)}: the ids in ${attribute} can't be changed: ${error.message} ` +
+      `${file}: the ${what} in ${attribute} can't be changed: ${error.message} ` +
         `(${remedy}leave the attribute out with --xattrs-exclude ${attribute})`,
     );
   }

@@ -4,7 +4,8 @@ import { type ByteString, byteStringOfText, bytesOf, FILE_TYPE, printable } from
 import { BuildError } from "../errors.js";
 import { joinPath } from "../sources/entry-path.js";
 import { FileInode, type LinkEntry, type SourceEntry } from "../sources/source.js";
-import type { Tree } from "./tree.js";
+import { PathSet } from "./path-set.js";
+import type { Step, Tree } from "./tree.js";
 
 const WHITEOUT = ".wh.";
 const OPAQUE = ".wh..wh..opq";
@@ -112,7 +113,11 @@ export class Layer {
       seen.add(at);
       const entry = this.aufs.get(at);
       if (entry === undefined) return this.tree.find(at);
-      if (entry.kind === "file") return entry.inode;
+      if (entry.kind === "file") {
+        // So that a chain of links is followed once.
+        for (const passed of seen) this.aufs.set(passed, entry);
+        return entry.inode;
+      }
       at = entry.target;
     }
     return undefined;
@@ -176,22 +181,20 @@ export class Layer {
 
   private applyWhiteouts(): void {
     if (this.whiteouts.length === 0) return;
-    const directories = new Set<ByteString>();
+    const replacing = new PathSet();
     for (const entry of this.waiting) {
       if (entry.kind !== "file" || !(entry.inode.body instanceof Map)) continue;
-      directories.add(joinPath(entry.directory, entry.name));
+      const path = joinPath(entry.directory, entry.name);
+      const below = this.tree.find(path);
+      if (below !== undefined && !(below.body instanceof Map)) replacing.add(path);
     }
-    for (const whiteout of this.whiteouts) this.apply(whiteout, directories);
+    for (const whiteout of this.whiteouts) this.apply(whiteout, replacing);
   }
 
-  /** @param directories that the layer itself has */
-  private apply({ directory, name }: Whiteout, directories: ReadonlySet<ByteString>): void {
-    // A directory of the layer takes the place of a symlink below it, which then leads nowhere.
-    for (let end = directory.length; end > 0; end = directory.lastIndexOf("/", end - 1)) {
-      const path = directory.slice(0, end);
-      const below = directories.has(path) ? this.tree.find(path) : undefined;
-      if (below !== undefined && !(below.body instanceof Map)) return;
-    }
+  /** @param replacing directories of the layer that take the place of something else */
+  private apply({ directory, name }: Whiteout, replacing: PathSet): void {
+    // A symlink that a directory of the layer takes the place of leads nowhere.
+    if (replacing.covers(directory)) return;
     const parent = this.tree.findDirectory(directory);
     if (parent === undefined) return;
     const names = name === "" ? [...parent.children.keys()] : [name];
@@ -216,7 +219,7 @@ const OPAQUE_XATTR = { name: byteStringOfText("trusted.overlay.opaque"), value: 
 export class OverlayMarkers {
   private readonly opaque = new Set<FileInode>();
   /** Paths that the layer removes and does not have, symlinks followed. */
-  private readonly removed = new Set<ByteString>();
+  private readonly removed = new PathSet();
 
   constructor(
     private readonly tree: Tree,
@@ -231,11 +234,12 @@ export class OverlayMarkers {
     const names = this.whiteouts.filter(({ name }) => name !== "");
     const missing = names.filter((whiteout) => !this.hides(whiteout));
     for (const { directory, name, mtimeNs } of this.whiteouts) {
-      if (name !== "" || this.isRemoved(directory)) continue;
+      if (name !== "" || this.isRemoved(this.tree.walk(directory))) continue;
       this.opaque.add(this.tree.directoryAt(directory, time(mtimeNs)));
     }
     for (const { directory, name, mtimeNs } of missing) {
-      if (this.isRemoved(directory) || this.isInOpaque(directory)) continue;
+      const steps = this.tree.walk(directory);
+      if (this.isRemoved(steps) || this.isInOpaque(steps)) continue;
       const mode = FILE_TYPE.CHARACTER_DEVICE;
       const inode = new FileInode(mode, 0, 0, time(mtimeNs), 0, WHITEOUT_DEVICE);
       this.tree.directoryAt(directory, time(mtimeNs));
@@ -249,28 +253,27 @@ export class OverlayMarkers {
 
   /** Whether the layer has something in the place of a name that it removes. */
   private hides({ directory, name }: Whiteout): boolean {
-    const existing = this.tree.findDirectory(directory)?.children.get(name);
-    if (existing === undefined) this.removed.add(joinPath(this.resolved(directory), name));
+    const steps = this.tree.walk(directory);
+    const parent = steps.at(-1)?.inode;
+    const existing = parent?.body instanceof Map ? parent.body.get(name) : undefined;
+    if (existing === undefined) this.removed.add(joinPath(pathOf(steps), name));
     else if (existing.body instanceof Map) this.opaque.add(existing);
     return existing !== undefined;
   }
 
-  private isRemoved(directory: ByteString): boolean {
-    const path = this.resolved(directory);
-    for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1)) {
-      if (this.removed.has(path.slice(0, end))) return true;
-    }
-    return false;
+  private isRemoved(steps: readonly Step[]): boolean {
+    return this.removed.covers(pathOf(steps));
   }
 
-  private isInOpaque(directory: ByteString): boolean {
-    return this.tree
-      .walk(directory)
-      .some(({ inode }) => inode !== undefined && this.opaque.has(inode));
+  private isInOpaque(steps: readonly Step[]): boolean {
+    return steps.some(({ inode }) => inode !== undefined && this.opaque.has(inode));
   }
+}
 
-  private resolved(path: ByteString): ByteString {
-    const steps = this.tree.walk(path).slice(1);
-    return steps.map(({ name }) => name).join("/");
-  }
+/** The path of the last step, which leads through no symlinks. */
+function pathOf(steps: readonly Step[]): ByteString {
+  return steps
+    .slice(1)
+    .map(({ name }) => name)
+    .join("/");
 }

@@ -2,6 +2,8 @@
 /** User and group ids inside the values of extended attributes that the kernel interprets. */
 import type { Xattr } from "@daxfs/format";
 import { isPosixAcl } from "../sources/xattr-names.js";
+import { ACL_TAG, type AclEntry, decodeAcl, encodeAcl } from "./posix-acl.js";
+import { XattrFault } from "./xattr-fault.js";
 
 /** Gives the id that a user or a group becomes. @throws XattrFault */
 export type IdOf = (id: number) => number;
@@ -17,17 +19,6 @@ export interface XattrIds {
    * without a root id means is mapped like any other.
    */
   readonly isMap: boolean;
-}
-
-/** What is wrong with an attribute; the caller adds the file, the attribute and how to leave it out. */
-export class XattrFault extends Error {
-  /** @param remedy what else to do, for the user */
-  constructor(
-    message: string,
-    readonly remedy?: string,
-  ) {
-    super(message);
-  }
 }
 
 /**
@@ -50,49 +41,19 @@ export function withChangedIds(xattr: Xattr, ids: XattrIds): Xattr {
   return xattr;
 }
 
-const ACL_VERSION = 2;
-const ACL_HEADER = 4;
-const ACL_ENTRY = 8;
-const TAG = { user: 0x02, group: 0x08, all: [0x01, 0x02, 0x04, 0x08, 0x10, 0x20] } as const;
-
-interface AclEntry {
-  readonly tag: number;
-  readonly permissions: number;
-  readonly id: number;
-}
-
 function changedAcl(value: Uint8Array, { user, group }: XattrIds): Uint8Array {
-  const view = viewOf(value);
-  if (
-    value.length < ACL_HEADER ||
-    value.length % ACL_ENTRY !== ACL_HEADER ||
-    view.getUint32(0, true) !== ACL_VERSION
-  ) {
-    throw new XattrFault("it is not a POSIX ACL of Linux");
-  }
   const entries = new Map<number, AclEntry>();
-  for (let at = ACL_HEADER; at < value.length; at += ACL_ENTRY) {
-    const tag = view.getUint16(at, true);
-    if (!TAG.all.some((known) => known === tag))
-      throw new XattrFault("it is not a POSIX ACL of Linux");
-    const change = tag === TAG.user ? user : tag === TAG.group ? group : undefined;
-    const before = view.getUint32(at + 4, true);
-    const id = change === undefined ? before : change(before);
+  for (const entry of decodeAcl(value)) {
+    const { tag } = entry;
+    const change =
+      tag === ACL_TAG.namedUser ? user : tag === ACL_TAG.namedGroup ? group : undefined;
+    const id = change === undefined ? entry.id : change(entry.id);
     const key = tag * 2 ** 32 + id;
     // Where two become one, that one may do what either might.
-    const permissions = (entries.get(key)?.permissions ?? 0) | view.getUint16(at + 2, true);
+    const permissions = (entries.get(key)?.permissions ?? 0) | entry.permissions;
     entries.set(key, { tag, permissions, id });
   }
-  const sorted = [...entries.values()].sort((a, b) => a.tag - b.tag || a.id - b.id);
-  const changed = Buffer.alloc(ACL_HEADER + sorted.length * ACL_ENTRY);
-  changed.writeUInt32LE(ACL_VERSION, 0);
-  for (const [index, { tag, permissions, id }] of sorted.entries()) {
-    const at = ACL_HEADER + index * ACL_ENTRY;
-    changed.writeUInt16LE(tag, at);
-    changed.writeUInt16LE(permissions, at + 2);
-    changed.writeUInt32LE(id, at + 4);
-  }
-  return changed;
+  return encodeAcl([...entries.values()].sort((a, b) => a.tag - b.tag || a.id - b.id));
 }
 
 const CAPABILITY_FLAGS = 0x00ffffff;

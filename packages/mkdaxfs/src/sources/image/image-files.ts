@@ -4,7 +4,7 @@ import { type ByteString, byteStringOf } from "@daxfs/format";
 import { BuildError, described, describing, isSystemError } from "../../errors.js";
 import { fsPath, type HostPath, joined, shown } from "../../host-path.js";
 import type { ByteInput } from "../byte-input.js";
-import { indexTar, type TarMember } from "../tar/index-tar.js";
+import { indexTar } from "../tar/index-tar.js";
 
 /** A file, or a stretch of one. */
 export type FileInput = Extract<ByteInput, { kind: "file" }>;
@@ -53,7 +53,7 @@ export function filesOfDirectory(root: HostPath): ImageFiles {
       const whole = joined(root, name);
       return lstatSync(fsPath(whole), { throwIfNoEntry: false })?.isDirectory()
         ? filesOfDirectory(whole)
-        : filesOfMembers(new Map(), root, shown(whole));
+        : filesOfMembers(new Map(), shown(whole));
     },
   };
 }
@@ -89,13 +89,21 @@ export function statIfThere(path: HostPath): Stats | undefined {
  * @throws BuildError when the archive is damaged.
  */
 export async function filesOfTar(archive: FileInput, description: string): Promise<ImageFiles> {
-  const { path: host, offset, size } = archive;
-  return filesOfMembers(await indexTar(host, offset, size, description), host, description);
+  const { path, offset, size } = archive;
+  const members = await indexTar(path, offset, size, description);
+  return filesOfMembers(
+    new Map(Array.from(members, ([name, place]) => [name, { kind: "file", path, ...place }])),
+    description,
+  );
 }
 
-function filesOfMembers(
-  members: ReadonlyMap<ByteString, TarMember>,
-  host: HostPath,
+/**
+ * The files of an image in an archive.
+ * @param members clean path -> where the content lies
+ * @param description of the archive, for messages
+ */
+export function filesOfMembers(
+  members: ReadonlyMap<ByteString, FileInput>,
   description: string,
 ): ImageFiles {
   return {
@@ -103,21 +111,18 @@ function filesOfMembers(
     get rootNames() {
       return rootNamesOf(members);
     },
-    find: (path) => {
-      const member = members.get(path);
-      return member === undefined ? undefined : { kind: "file", path: host, ...member };
-    },
+    find: (path) => members.get(path),
     within: (name) => {
-      const inside = new Map<ByteString, TarMember>();
+      const inside = new Map<ByteString, FileInput>();
       for (const [path, member] of members) {
         if (path.startsWith(`${name}/`)) inside.set(path.slice(name.length + 1), member);
       }
-      return filesOfMembers(inside, host, `${description}: ${shown(name)}`);
+      return filesOfMembers(inside, `${description}: ${shown(name)}`);
     },
   };
 }
 
-function rootNamesOf(members: ReadonlyMap<ByteString, TarMember>): ByteString[] {
+function rootNamesOf(members: ReadonlyMap<ByteString, FileInput>): ByteString[] {
   const names = new Set<ByteString>();
   for (const path of members.keys()) names.add(path.split("/", 1)[0] ?? "");
   return [...names];

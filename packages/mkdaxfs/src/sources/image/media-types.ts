@@ -57,18 +57,16 @@ export function isForeignLayer(mediaType: string): boolean {
 }
 
 /**
- * Refuses layers that are not tar archives of files, by name.
+ * Refuses layers that are not tar archives of files, by name. Where the type is missing, the bytes tell
+ * what they are, as they do for skopeo.
  * @param what the layer, for messages
  * @throws BuildError
  */
 export function checkLayerType(mediaType: string, what: string): void {
-  if (LAYER.test(mediaType) || FOREIGN_LAYER.test(mediaType)) return;
+  if (mediaType === "" || LAYER.test(mediaType) || FOREIGN_LAYER.test(mediaType)) return;
   // Suffixes of ocicrypt, the second from before it had settled.
   if (/\+enc(rypted)?$/.test(mediaType)) {
     throw new BuildError(`${what} is encrypted, ${shownText(mediaType)} (decrypt the image first)`);
-  }
-  if (mediaType === "") {
-    throw new BuildError(`${what} has no media type (it is damaged: get it again)`);
   }
   throw new NotAnImage(
     `${what} is ${shownText(mediaType)}, not a layer of files (name a container image)`,

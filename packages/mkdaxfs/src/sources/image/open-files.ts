@@ -180,8 +180,8 @@ export function mayHoldImage(start: Uint8Array): boolean {
   return wrapper !== undefined && mayHoldInside;
 }
 
-/** Whether a path is that of an image's member in some directory. */
-function hasImageMember(path: ByteString): boolean {
+/** Whether a path is that of an image's member, in the root or in a directory around the image. */
+export function hasImageMember(path: ByteString): boolean {
   const parts = path.split("/");
   return parts.some(
     (_, depth) => depth <= WRAPPERS_MAX && IMAGE_MEMBERS.test(parts.slice(depth).join("/")),

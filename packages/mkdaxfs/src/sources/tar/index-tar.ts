@@ -59,20 +59,24 @@ export async function indexTar(
   }
 }
 
-interface Link {
+export interface Link {
   /** Clean path from the archive's root. */
   readonly target: ByteString;
 }
 
-function symlinkTarget(path: ByteString, linkPath: ByteString): ByteString {
+/** What a symlink leads to in an archive, as a clean path. */
+export function symlinkTarget(path: ByteString, linkPath: ByteString): ByteString {
   if (linkPath.startsWith("/")) return cleanPath(linkPath);
   return cleanPath(`${path.slice(0, path.lastIndexOf("/") + 1)}${linkPath}`);
 }
 
-function resolved(places: ReadonlyMap<ByteString, TarMember | Link>): Map<ByteString, TarMember> {
-  const files = new Map<ByteString, TarMember>();
+/** Gives links the place of what they lead to, and leaves out those that lead to nothing. */
+export function resolved<Place extends object>(
+  places: ReadonlyMap<ByteString, Place | Link>,
+): Map<ByteString, Place> {
+  const files = new Map<ByteString, Place>();
   for (const [path, first] of places) {
-    let place: TarMember | Link | undefined = first;
+    let place: Place | Link | undefined = first;
     for (let links = 0; place !== undefined && "target" in place && links < LINKS_MAX; links++) {
       place = places.get(place.target);
     }

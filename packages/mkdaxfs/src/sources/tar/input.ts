@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { BuildError, described, describing } from "../../errors.js";
-import { fsPath, type HostPath, shown } from "../../host-path.js";
+import { openForReading } from "../../host-file.js";
+import { type HostPath, shown } from "../../host-path.js";
 
 /**
  * Bytes of an uncompressed archive for a parser that takes no promises: it takes what is at hand,
@@ -52,7 +53,7 @@ export class FileTarInput implements TarInput {
   ) {
     this.descriptor = describing(
       () => `cannot read ${shown(path)}`,
-      () => openSync(fsPath(path), "r"),
+      () => openForReading(path),
     );
   }
 

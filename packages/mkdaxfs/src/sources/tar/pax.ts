@@ -27,7 +27,10 @@ export function parsePaxRecords(bytes: Uint8Array): PaxRecord[] {
     const keyword = text.indexOf(" ") + 1;
     const equals = text.indexOf("=", keyword);
     if (keyword === 0 || equals <= keyword) throw badRecord(start);
-    records.push([text.slice(keyword, equals), text.slice(equals + 1)]);
+    const name = text.slice(keyword, equals);
+    // GNU tar passes over blanks in front of a keyword, to others they are part of it.
+    if (/^[ \t]/.test(name)) throw badRecord(start);
+    records.push([name, text.slice(equals + 1)]);
     start = end;
   }
   return records;

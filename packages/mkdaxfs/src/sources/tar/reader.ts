@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, byteStringOf, printable } from "@daxfs/format";
 import { BuildError } from "../../errors.js";
+import { checkGlobals, checkNames, checkPaxSize, DISAGREEMENT } from "./disagreement.js";
 import { isIncrement } from "./dumpdir.js";
 import { entryOf, type LongNames, type TarEntry } from "./entry.js";
 import { Extended, type XattrVerdicts } from "./extended.js";
@@ -30,10 +31,6 @@ const GLOBAL_HEADERS_MAX = 64 * 1024;
 
 /** Bytes of a list of names that are looked at. */
 const DUMPDIR_MAX = 1024 * 1024;
-
-/** Why headers are refused that some programs take and others pass over. */
-const DISAGREEMENT =
-  "and programs disagree about what counts (make the archive with GNU tar or bsdtar)";
 
 /** Headers that say something of entries to come; "X" is what Sun's tar has for "x", "V" a label. */
 const EXTRA_TYPES = "xXgLKV";
@@ -126,7 +123,7 @@ export class TarReader {
       if (mayBeFollowedByHeader(entry)) {
         while (input.available < TAR_BLOCK && !input.ended) yield WAIT;
       }
-      const size = this.contentSize(header, entry);
+      const size = this.contentSize(header, entry, extended.size);
       const end = input.position + wholeBlocks(size);
       if (extended.isIncrement) this.isIncrement = true;
       else if (header.type === "D" && !this.isIncrement) yield* this.dumpdir(size);
@@ -241,7 +238,11 @@ export class TarReader {
     const content = yield* this.extraContent(size, this.globalsSize, GLOBAL_HEADERS_MAX);
     this.globals ??= new Extended(this.xattrVerdict);
     const { globals } = this;
-    this.checked(() => globals.addPax(parsePaxRecords(content)));
+    const records = this.checked(() => parsePaxRecords(content));
+    this.checked(() => {
+      checkGlobals(records);
+      globals.addPax(records);
+    });
   }
 
   private *longPath({ type, size }: TarHeader, pending: Pending): Generator<Wait, ByteString> {
@@ -267,12 +268,19 @@ export class TarReader {
     this.path = longNames.path ?? header.path;
     if (records.length === 0) return this.globals ?? NO_EXTENDED;
     const extended = this.globals?.copy() ?? new Extended(this.xattrVerdict);
-    this.checked(() => extended.addPax(records));
+    this.checked(() => {
+      extended.addPax(records);
+      checkNames(longNames, extended);
+    });
     return extended;
   }
 
-  /** Bytes that follow the headers of an entry. */
-  private contentSize(header: TarHeader, entry: TarEntry): number {
+  /**
+   * Bytes that follow the headers of an entry.
+   * @param paxSize what its PAX header says
+   */
+  private contentSize(header: TarHeader, entry: TarEntry, paxSize = 0): number {
+    this.checked(() => checkPaxSize(paxSize, header.type, entry.kind));
     switch (entry.kind) {
       case "file":
         return entry.storedSize;
@@ -306,11 +314,17 @@ export class TarReader {
   /**
    * Whether the content of the file follows a hard link: it may in PAX archives, whereas before
    * some programs gave the size and no content. As libarchive does, look whether a header follows
-   * where it can't be told otherwise.
+   * where it can't be told otherwise. In PAX archives GNU tar, Go and Python take such a header for
+   * one, and libarchive for content.
+   * @throws BuildError where that would make a difference
    */
   private linkHasContent({ format }: TarHeader, size: number): boolean {
-    if (size === 0 || this.isPax || format !== "ustar") return size > 0 && this.isPax;
-    return !looksLikeTar(this.input.peek(TAR_BLOCK));
+    if (size === 0 || (!this.isPax && format !== "ustar")) return false;
+    if (!looksLikeTar(this.input.peek(TAR_BLOCK))) return true;
+    if (!this.isPax) return false;
+    throw this.failure(
+      `is a hard link of ${size} bytes, which is followed by a header, ${DISAGREEMENT}`,
+    );
   }
 
   /** Looks at the list of names that is the content of a directory in a dump of GNU tar. */

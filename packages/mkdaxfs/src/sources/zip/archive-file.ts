@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 import type { ByteString } from "@daxfs/format";
 import { BuildError, describing } from "../../errors.js";
-import { fsPath, type HostPath } from "../../host-path.js";
+import { openWithoutWaiting } from "../../host-file.js";
+import type { HostPath } from "../../host-path.js";
 
 /** The file that an archive lies in. It stays open, so that it is the same one to the end. */
 export class ArchiveFile {
@@ -23,7 +24,7 @@ export class ArchiveFile {
   ) {
     this.descriptor = describing(
       () => `cannot read ${description}`,
-      () => openSync(fsPath(path), "r"),
+      () => openWithoutWaiting(path),
     );
     this.name = String(this.descriptor);
     const stats = fstatSync(this.descriptor);

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+import type { ByteString } from "@daxfs/format";
+
+interface Node {
+  /** Whether the path that leads here was added. */
+  isMember: boolean;
+  readonly below: Map<ByteString, Node>;
+}
+
+const newNode = (): Node => ({ isMember: false, below: new Map() });
+
+/**
+ * Paths, by their parts. Whether one of them is above a path is found in time that grows with the
+ * length of the path: paths of archives may have tens of thousands of parts.
+ */
+export class PathSet {
+  private readonly root = newNode();
+
+  /** @param path clean, from the root */
+  add(path: ByteString): void {
+    let node = this.root;
+    for (const name of path === "" ? [] : path.split("/")) {
+      let next = node.below.get(name);
+      if (next === undefined) {
+        next = newNode();
+        node.below.set(name, next);
+      }
+      node = next;
+    }
+    node.isMember = true;
+  }
+
+  /** Whether a path, or a directory that it lies in, was added. */
+  covers(path: ByteString): boolean {
+    let node: Node | undefined = this.root;
+    for (let start = 0; node !== undefined && !node.isMember && start <= path.length; ) {
+      const slash = path.indexOf("/", start);
+      const end = slash < 0 ? path.length : slash;
+      node = node.below.get(path.slice(start, end));
+      start = end + 1;
+    }
+    return node?.isMember === true;
+  }
+}
