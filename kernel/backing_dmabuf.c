@@ -45,14 +45,14 @@ static int daxfs_dmabuf_attach(struct daxfs_backing *backing,
 
 	attachment = dma_buf_attach(dmabuf, &daxfs_dmabuf_device->dev);
 	if (IS_ERR(attachment)) {
-		errorfc(fc, "the exporter of the dma-buf (%s) refuses to attach it (error %ld)",
+		errorfc(fc, "the exporter of the dma-buf (%s) refuses to attach it: error %ld",
 			dmabuf->exp_name, PTR_ERR(attachment));
 		return PTR_ERR(attachment);
 	}
 	table = dma_buf_map_attachment_unlocked(attachment,
 						DAXFS_DMABUF_DIRECTION);
 	if (IS_ERR(table)) {
-		errorfc(fc, "the exporter of the dma-buf (%s) can't map it for a device (error %ld)",
+		errorfc(fc, "the exporter of the dma-buf (%s) can't map it for a device: error %ld",
 			dmabuf->exp_name, PTR_ERR(table));
 		dma_buf_detach(dmabuf, attachment);
 		return PTR_ERR(table);
@@ -120,9 +120,28 @@ static unsigned long daxfs_dmabuf_pfn(const struct daxfs_backing *backing,
 	return page ? page_to_pfn(page) : DAXFS_NO_PFN;
 }
 
+/* Whether what an entry of the table keeps in place is mapped at an offset. */
+static bool daxfs_dmabuf_is_kept(const struct daxfs_backing *backing,
+				 struct scatterlist *entry, u64 offset)
+{
+	const u64 length = min_t(u64, entry->length, backing->size - offset);
+	u64 at;
+
+	for (at = 0; at < length; at += PAGE_SIZE) {
+		const unsigned long pfn = daxfs_dmabuf_pfn(backing, offset + at);
+
+		if (pfn != DAXFS_NO_PFN &&
+		    pfn != page_to_pfn(sg_page(entry)) + PHYS_PFN(at))
+			return false;
+		if (at % SZ_2M == 0)
+			cond_resched();
+	}
+	return true;
+}
+
 /*
- * Whether the kernel's mapping is of the pages that are kept in place, where the table
- * has them. Only they stay: a mapping of others could change under the mount.
+ * The kernel's mapping must be of the pages that are kept in place, where the table
+ * has them: one of others could change under the mount.
  */
 static int daxfs_dmabuf_check_pages(const struct daxfs_backing *backing,
 				    struct fs_context *fc)
@@ -134,20 +153,12 @@ static int daxfs_dmabuf_check_pages(const struct daxfs_backing *backing,
 	if (IS_ENABLED(CONFIG_DMABUF_DEBUG))
 		return 0;
 	for_each_sgtable_sg(backing->table, entry, i) {
-		u64 at;
-
-		for (at = 0; sg_page(entry) && at < entry->length &&
-		     offset + at < backing->size; at += PAGE_SIZE) {
-			const unsigned long pfn =
-				daxfs_dmabuf_pfn(backing, offset + at);
-
-			if (pfn != DAXFS_NO_PFN &&
-			    pfn != page_to_pfn(sg_page(entry)) + PHYS_PFN(at))
-				return invalfc(fc, "the exporter of the dma-buf (%s) maps other pages into the kernel than for a device",
-					       backing->dmabuf->exp_name);
-			if (at % SZ_2M == 0)
-				cond_resched();
-		}
+		if (offset >= backing->size)
+			break;
+		if (sg_page(entry) && !daxfs_dmabuf_is_kept(backing, entry, offset))
+			return invalfc(fc,
+				"the dma-buf (%s) has other pages for the CPU than for devices",
+				backing->dmabuf->exp_name);
 		offset += entry->length;
 	}
 	return 0;

@@ -13,6 +13,7 @@
 #include <linux/align.h>
 #include <linux/crc32.h>
 #include <linux/kernel.h>
+#include <linux/limits.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/stat.h>
@@ -35,7 +36,7 @@
 #define DAXFS_VALIDATE_BITMAP (SZ_1M / 4)
 
 /* No place of the xattr area: those are numbers of 32 bits. */
-#define DAXFS_NO_PLACE (1ULL << 32)
+#define DAXFS_NO_PLACE ((u64)U32_MAX + 1)
 
 /* Ranges of inode numbers in which reached ones are counted; at most four walks. */
 #define DAXFS_VALIDATE_RANGES 1024
