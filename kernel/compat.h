@@ -39,6 +39,8 @@
 
 /* 6.2 told apart who holds the reservation lock of a dma-buf and who does not. */
 #if DAXFS_KERNEL_BEFORE(6, 2)
+#define dma_buf_map_attachment_unlocked dma_buf_map_attachment
+#define dma_buf_unmap_attachment_unlocked dma_buf_unmap_attachment
 #define dma_buf_vmap_unlocked dma_buf_vmap
 #define dma_buf_vunmap_unlocked dma_buf_vunmap
 #endif
@@ -166,12 +168,6 @@ static inline void super_set_uuid(struct super_block *sb, const u8 *uuid,
 #else
 #define DAXFS_IMPORT_DMA_BUF MODULE_IMPORT_NS("DMA_BUF")
 #endif
-
-/*
- * Exporters that move their buffers keep one where it is while the kernel has it
- * mapped, since 6.15: each by itself, in its vmap, and not the core for them.
- */
-#define DAXFS_VMAP_PINS (!DAXFS_KERNEL_BEFORE(6, 15))
 
 /* 6.17 dropped pfn_t. */
 #if DAXFS_KERNEL_BEFORE(6, 17)

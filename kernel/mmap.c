@@ -132,8 +132,9 @@ static int daxfs_map_pfn(pte_t *pte, unsigned long address, void *data)
 	}
 	if (pte_none(ptep_get(pte))) {
 		pfn = backing->operations->pfn(backing, window->offset);
-		set_pte_at(window->vma->vm_mm, address, pte,
-			   pte_mkspecial(pfn_pte(pfn, window->prot)));
+		if (pfn != DAXFS_NO_PFN)
+			set_pte_at(window->vma->vm_mm, address, pte,
+				   pte_mkspecial(pfn_pte(pfn, window->prot)));
 	}
 	window->offset += PAGE_SIZE;
 	return 0;
@@ -271,7 +272,7 @@ static vm_fault_t daxfs_fault(struct vm_fault *vmf)
 
 		if (vmf->cow_page)
 			result = daxfs_fault_copy(vmf, backing->address + offset);
-		else
+		else if (pfn != DAXFS_NO_PFN)
 			result = daxfs_map_small(vmf, backing, pfn);
 	}
 	trace_daxfs_fault(inode, vmf, PAGE_SIZE, result);
