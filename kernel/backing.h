@@ -6,14 +6,17 @@
 #define _DAXFS_BACKING_H
 
 #include <linux/iosys-map.h>
+#include <linux/limits.h>
 #include <linux/types.h>
 
 struct daxfs_backing;
 struct daxfs_pagemap;
 struct dma_buf;
+struct dma_buf_attachment;
 struct file;
 struct fs_context;
 struct seq_file;
+struct sg_table;
 
 /**
  * enum daxfs_pages - whether a region gets struct pages
@@ -45,11 +48,15 @@ struct daxfs_request {
 	bool has_size;
 };
 
+/* No page frame: the mapping of the memory has a hole there. */
+#define DAXFS_NO_PFN ULONG_MAX
+
 /**
  * struct daxfs_backing_operations - what a kind of memory can do
  * @map: maps what the request names; on failure says why and maps nothing
  * @unmap: gives the mapping back
- * @pfn: page frame that holds the byte at an offset inside the region
+ * @pfn: page frame that holds the byte at an offset inside the region, or
+ *	DAXFS_NO_PFN
  * @contiguous: how many bytes from an offset on, at most a limit, lie one
  *	after the other in physical memory; offset and limit in whole pages
  * @show_options: the mount options that name the region, for /proc/mounts
@@ -75,7 +82,9 @@ struct daxfs_backing_operations {
  * @pinnable: whether @pagemap was asked for by name, so that its pages must be
  *	fit for long pins
  * @dmabuf: the dma-buf, with a reference; of memory named by a dma-buf
- * @map: its mapping
+ * @attachment: keeps its memory in place while it is mapped
+ * @table: what the exporter has mapped for that
+ * @map: its mapping into the kernel
  */
 struct daxfs_backing {
 	const struct daxfs_backing_operations *operations;
@@ -85,6 +94,8 @@ struct daxfs_backing {
 	struct daxfs_pagemap *pagemap;
 	bool pinnable;
 	struct dma_buf *dmabuf;
+	struct dma_buf_attachment *attachment;
+	struct sg_table *table;
 	struct iosys_map map;
 };
 
@@ -101,6 +112,9 @@ int daxfs_phys_init(struct daxfs_backing *backing,
 int daxfs_dmabuf_init(struct daxfs_backing *backing,
 		      const struct daxfs_request *request,
 		      struct fs_context *fc);
+
+int daxfs_dmabuf_module_init(void);
+void daxfs_dmabuf_module_exit(void);
 
 struct daxfs_pagemap *daxfs_pagemap_create(phys_addr_t phys, u64 size,
 					   void **address);

@@ -39,6 +39,8 @@
 
 /* 6.2 told apart who holds the reservation lock of a dma-buf and who does not. */
 #if DAXFS_KERNEL_BEFORE(6, 2)
+#define dma_buf_map_attachment_unlocked dma_buf_map_attachment
+#define dma_buf_unmap_attachment_unlocked dma_buf_unmap_attachment
 #define dma_buf_vmap_unlocked dma_buf_vmap
 #define dma_buf_vunmap_unlocked dma_buf_vunmap
 #endif
@@ -80,6 +82,36 @@ static inline bool daxfs_iter_is_pipe(const struct iov_iter *iter)
 {
 #if DAXFS_KERNEL_BEFORE(6, 5)
 	return iov_iter_is_pipe(iter);
+#else
+	return false;
+#endif
+}
+
+/*
+ * Before 6.5 what walks page tables without their lock may take a huge DAX entry for a
+ * damaged one (pmd_none_or_trans_huge_or_clear_bad()), as MADV_COLD and MADV_PAGEOUT
+ * do for any user. It logs "bad pmd" and then clears the entry, whatever that is by
+ * then. A page table that a fault has put there meanwhile is lost, and the references
+ * of its entries stay for ever. So there no 2 MiB may have a huge entry at one time
+ * and a page table at another: private mappings, where writes make page tables, have
+ * no huge entries, and in others no fault makes a page table where a huge entry is
+ * possible.
+ */
+#define DAXFS_CLEARS_BAD_PMD DAXFS_KERNEL_BEFORE(6, 5)
+
+/* Whether a mapping can have huge entries, by its kind. */
+static inline bool daxfs_vma_can_be_huge(const struct vm_area_struct *vma)
+{
+	return !DAXFS_CLEARS_BAD_PMD || vma->vm_flags & VM_MAYSHARE;
+}
+
+/* Whether a fault that the kernel wants to be small must make a huge entry. */
+static inline bool daxfs_small_fault_is_huge(const struct vm_area_struct *vma)
+{
+#if DAXFS_CLEARS_BAD_PMD
+	/* Either can only change while no fault and no such walk runs. */
+	return vma_is_dax(vma) && !(vma->vm_flags & VM_NOHUGEPAGE) &&
+	       !test_bit(MMF_DISABLE_THP, &vma->vm_mm->flags);
 #else
 	return false;
 #endif
@@ -166,12 +198,6 @@ static inline void super_set_uuid(struct super_block *sb, const u8 *uuid,
 #else
 #define DAXFS_IMPORT_DMA_BUF MODULE_IMPORT_NS("DMA_BUF")
 #endif
-
-/*
- * Exporters that move their buffers keep one where it is while the kernel has it
- * mapped, since 6.15: each by itself, in its vmap, and not the core for them.
- */
-#define DAXFS_VMAP_PINS (!DAXFS_KERNEL_BEFORE(6, 15))
 
 /* 6.17 dropped pfn_t. */
 #if DAXFS_KERNEL_BEFORE(6, 17)

@@ -16,7 +16,7 @@
  *	pmd_lock(). Harmless to both kinds of fault: a huge one that finds a table
  *	inserts nothing, and the access faults again as a small one.
  *
- * empty -> huge: only daxfs_huge_fault(), under the write lock of this file.
+ * empty -> huge: only daxfs_map_huge() in mmap.c, under the write lock of this file.
  *	khugepaged and MADV_COLLAPSE collapse what is in the page cache, where
  *	nothing of these files is; the huge zero page is for anonymous memory.
  *
@@ -49,10 +49,12 @@
  *   was closed. No mapping is left then; nothing calls unmap_mapping_range().
  * - Private copies: the fault returns a page, the kernel copies it, and
  *   finish_fault() checks the pmd entry itself on every kernel.
- * - 6.1 reads the pmd entry twice in pmd_devmap_trans_unstable(), before it calls
- *   daxfs_fault(). If a huge entry is zapped and made again between the two reads,
- *   it logs "bad pmd" and clears the entry. This is the kernel's own race, which
- *   every filesystem with huge DAX mappings has there.
+ * - Kernels before 6.5 may take a huge entry for a damaged one, log "bad pmd" and
+ *   clear it, or what has taken its place: MADV_COLD and MADV_PAGEOUT do, and
+ *   pmd_devmap_trans_unstable(), which reads the entry twice before daxfs_fault() is
+ *   called. Every filesystem with huge DAX mappings has this race there. Nothing is
+ *   lost to it here, because no page table takes the place of a huge entry: see
+ *   DAXFS_CLEARS_BAD_PMD in compat.h.
  *
  * The lock is chosen by a hash of the address of the pmd entry; that unrelated
  * entries may share one costs time only. It is held while a page table is allocated.

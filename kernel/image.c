@@ -760,6 +760,41 @@ int daxfs_image_symlink(const struct daxfs_image *image,
 }
 
 /**
+ * daxfs_image_xattr_set() - go to a set of extended attributes
+ * @image: the image
+ * @ino: number of an inode that has the set
+ * @place: where the set starts in the xattr area, in units of 8 bytes
+ * @cursor: filled in
+ * @defect: says why, on failure
+ *
+ * Return: 0, or -EUCLEAN.
+ */
+int daxfs_image_xattr_set(const struct daxfs_image *image, u32 ino, u32 place,
+			  struct daxfs_xattr_cursor *cursor,
+			  struct daxfs_defect *defect)
+{
+	const u64 end = image->xattr_offset + image->xattr_size;
+	const u64 index_end = image->xattr_offset +
+		(u64)image->xattr_rows * sizeof(struct daxfs_xattr_row);
+	const u64 offset = image->xattr_offset +
+		(u64)place * DAXFS_XATTR_SET_ALIGN;
+	struct daxfs_xattr_set set;
+
+	if (!daxfs_inside(offset, sizeof(set), index_end, end))
+		return daxfs_defect(defect, ino, "set",
+				    "a set inside the xattr area", place);
+	daxfs_image_copy(image, offset, &set, sizeof(set));
+	/* A walk through more would take long, and no file has them. */
+	if (le32_to_cpu(set.count) > DAXFS_XATTR_COUNT_MAX)
+		return daxfs_defect(defect, ino, "count", "at most 32768",
+				    le32_to_cpu(set.count));
+	cursor->offset = offset + sizeof(set);
+	cursor->left = le32_to_cpu(set.count);
+	cursor->ino = ino;
+	return 0;
+}
+
+/**
  * daxfs_image_xattrs() - find the extended attributes of an inode
  * @image: the image
  * @ino: its number, that of the first name where it has several
@@ -772,9 +807,6 @@ int daxfs_image_xattrs(const struct daxfs_image *image, u32 ino,
 		       struct daxfs_xattr_cursor *cursor,
 		       struct daxfs_defect *defect)
 {
-	const u64 end = image->xattr_offset + image->xattr_size;
-	const u64 index_end = image->xattr_offset +
-		(u64)image->xattr_rows * sizeof(struct daxfs_xattr_row);
 	u32 low = 0;
 	u32 high = image->xattr_rows;
 
@@ -784,35 +816,18 @@ int daxfs_image_xattrs(const struct daxfs_image *image, u32 ino,
 	while (low < high) {
 		const u32 middle = low + (high - low) / 2;
 		struct daxfs_xattr_row row;
-		struct daxfs_xattr_set set;
-		u64 offset;
 
 		daxfs_image_copy(image,
 				 image->xattr_offset + (u64)middle * sizeof(row),
 				 &row, sizeof(row));
-		if (le32_to_cpu(row.ino) < ino) {
+		if (le32_to_cpu(row.ino) < ino)
 			low = middle + 1;
-			continue;
-		}
-		if (le32_to_cpu(row.ino) > ino) {
+		else if (le32_to_cpu(row.ino) > ino)
 			high = middle;
-			continue;
-		}
-		offset = image->xattr_offset +
-			(u64)le32_to_cpu(row.set) * DAXFS_XATTR_SET_ALIGN;
-		if (!daxfs_inside(offset, sizeof(set), index_end, end))
-			return daxfs_defect(defect, ino, "set",
-					    "a set inside the xattr area",
-					    le32_to_cpu(row.set));
-		daxfs_image_copy(image, offset, &set, sizeof(set));
-		/* A walk through more would take long, and no file has them. */
-		if (le32_to_cpu(set.count) > DAXFS_XATTR_COUNT_MAX)
-			return daxfs_defect(defect, ino, "count",
-					    "at most 32768",
-					    le32_to_cpu(set.count));
-		cursor->offset = offset + sizeof(set);
-		cursor->left = le32_to_cpu(set.count);
-		return 0;
+		else
+			return daxfs_image_xattr_set(image, ino,
+						     le32_to_cpu(row.set),
+						     cursor, defect);
 	}
 	return 0;
 }

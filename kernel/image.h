@@ -170,6 +170,9 @@ int daxfs_image_name(const struct daxfs_image *image,
 int daxfs_image_symlink(const struct daxfs_image *image,
 			const struct daxfs_node *node, char *target,
 			struct daxfs_defect *defect);
+int daxfs_image_xattr_set(const struct daxfs_image *image, u32 ino, u32 place,
+			  struct daxfs_xattr_cursor *cursor,
+			  struct daxfs_defect *defect);
 int daxfs_image_xattrs(const struct daxfs_image *image, u32 ino,
 		       struct daxfs_xattr_cursor *cursor,
 		       struct daxfs_defect *defect);

@@ -30,6 +30,7 @@ static long daxfs_get_extent(const struct inode *inode, void __user *argument)
 	const u64 size = i_size_read(inode);
 	struct daxfs_extent extent;
 	u64 start, in_page;
+	unsigned long pfn;
 
 	if (!S_ISREG(inode->i_mode))
 		return -EINVAL;
@@ -39,8 +40,10 @@ static long daxfs_get_extent(const struct inode *inode, void __user *argument)
 		return -ENXIO;
 	in_page = offset_in_page(extent.offset);
 	start = DAXFS_I(inode)->node.data_offset + extent.offset - in_page;
-	extent.physical = PFN_PHYS(backing->operations->pfn(backing, start)) +
-			  in_page;
+	pfn = backing->operations->pfn(backing, start);
+	if (pfn == DAXFS_NO_PFN)
+		return -EIO;
+	extent.physical = PFN_PHYS(pfn) + in_page;
 	extent.length = backing->operations->contiguous(backing, start,
 		PAGE_ALIGN(size - (extent.offset - in_page))) - in_page;
 	extent.length = min(extent.length, size - extent.offset);

@@ -132,8 +132,9 @@ static int daxfs_map_pfn(pte_t *pte, unsigned long address, void *data)
 	}
 	if (pte_none(ptep_get(pte))) {
 		pfn = backing->operations->pfn(backing, window->offset);
-		set_pte_at(window->vma->vm_mm, address, pte,
-			   pte_mkspecial(pfn_pte(pfn, window->prot)));
+		if (pfn != DAXFS_NO_PFN)
+			set_pte_at(window->vma->vm_mm, address, pte,
+				   pte_mkspecial(pfn_pte(pfn, window->prot)));
 	}
 	window->offset += PAGE_SIZE;
 	return 0;
@@ -227,7 +228,8 @@ static bool daxfs_find_huge(const struct vm_fault *vmf, unsigned long *pfn)
 	const unsigned long address = vmf->address & PMD_MASK;
 	pgoff_t first;
 
-	if (address < vma->vm_start || vma->vm_end - address < PMD_SIZE)
+	if (!daxfs_vma_can_be_huge(vma) || address < vma->vm_start ||
+	    vma->vm_end - address < PMD_SIZE)
 		return false;
 	first = vma->vm_pgoff + PHYS_PFN(address - vma->vm_start);
 	if (first + PHYS_PFN(PMD_SIZE) > daxfs_page_count(inode))
@@ -236,19 +238,41 @@ static bool daxfs_find_huge(const struct vm_fault *vmf, unsigned long *pfn)
 	return daxfs_can_map_huge(backing, *pfn);
 }
 
+/*
+ * Inserts a huge entry, unless there is one by now, or a page table. Return:
+ * VM_FAULT_NOPAGE, also where it has inserted nothing: the access is retried.
+ */
+static vm_fault_t daxfs_map_huge(struct vm_fault *vmf, unsigned long pfn)
+{
+	struct rw_semaphore *lock = daxfs_fault_lock_huge(vmf);
+	const vm_fault_t result = daxfs_insert_page_pmd(vmf, pfn);
+
+	daxfs_fault_unlock_huge(lock);
+	return result;
+}
+
 /* Where no huge entry is possible, there is nothing to order, so no lock. */
 static vm_fault_t daxfs_map_small(struct vm_fault *vmf,
 				  const struct daxfs_backing *backing,
 				  unsigned long pfn)
 {
 	struct rw_semaphore *lock = NULL;
-	unsigned long unused;
+	unsigned long first;
 	vm_fault_t result;
 
-	if (daxfs_find_huge(vmf, &unused)) {
+	if (daxfs_find_huge(vmf, &first)) {
+		const bool huge = daxfs_small_fault_is_huge(vmf->vma);
+
+		if (huge && pmd_none(READ_ONCE(*vmf->pmd)))
+			return daxfs_map_huge(vmf, first);
 		lock = daxfs_fault_lock_small(vmf);
 		if (!lock)
 			return VM_FAULT_NOPAGE;
+		/* A huge entry was zapped since; a page table would stay. */
+		if (huge && pmd_none(READ_ONCE(*vmf->pmd))) {
+			daxfs_fault_unlock_small(lock);
+			return VM_FAULT_NOPAGE;
+		}
 	}
 	result = daxfs_insert(backing, vmf->vma, vmf->address & PAGE_MASK, pfn);
 	if (result == VM_FAULT_NOPAGE)
@@ -271,7 +295,7 @@ static vm_fault_t daxfs_fault(struct vm_fault *vmf)
 
 		if (vmf->cow_page)
 			result = daxfs_fault_copy(vmf, backing->address + offset);
-		else
+		else if (pfn != DAXFS_NO_PFN)
 			result = daxfs_map_small(vmf, backing, pfn);
 	}
 	trace_daxfs_fault(inode, vmf, PAGE_SIZE, result);
@@ -280,7 +304,6 @@ static vm_fault_t daxfs_fault(struct vm_fault *vmf)
 
 static vm_fault_t daxfs_huge_fault(struct vm_fault *vmf, DAXFS_FAULT_SIZE size)
 {
-	struct rw_semaphore *lock;
 	unsigned long pfn;
 	vm_fault_t result;
 
@@ -288,9 +311,7 @@ static vm_fault_t daxfs_huge_fault(struct vm_fault *vmf, DAXFS_FAULT_SIZE size)
 	if (size != DAXFS_FAULT_PMD || vmf->flags & FAULT_FLAG_WRITE ||
 	    !daxfs_find_huge(vmf, &pfn))
 		return VM_FAULT_FALLBACK;
-	lock = daxfs_fault_lock_huge(vmf);
-	result = daxfs_insert_page_pmd(vmf, pfn);
-	daxfs_fault_unlock_huge(lock);
+	result = daxfs_map_huge(vmf, pfn);
 	trace_daxfs_fault(file_inode(vmf->vma->vm_file), vmf, PMD_SIZE, result);
 	return result;
 }

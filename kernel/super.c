@@ -212,9 +212,12 @@ static int __init daxfs_init(void)
 	err = daxfs_pagemap_module_init();
 	if (err)
 		goto destroy_cache;
-	err = daxfs_sysfs_init();
+	err = daxfs_dmabuf_module_init();
 	if (err)
 		goto exit_pagemap;
+	err = daxfs_sysfs_init();
+	if (err)
+		goto exit_dmabuf;
 	err = register_filesystem(&daxfs_type);
 	if (err)
 		goto exit_sysfs;
@@ -222,6 +225,8 @@ static int __init daxfs_init(void)
 
 exit_sysfs:
 	daxfs_sysfs_exit();
+exit_dmabuf:
+	daxfs_dmabuf_module_exit();
 exit_pagemap:
 	daxfs_pagemap_module_exit();
 destroy_cache:
@@ -233,6 +238,7 @@ static void __exit daxfs_exit(void)
 {
 	unregister_filesystem(&daxfs_type);
 	daxfs_sysfs_exit();
+	daxfs_dmabuf_module_exit();
 	daxfs_pagemap_module_exit();
 	/* Inodes are freed after a grace period. */
 	rcu_barrier();

@@ -32,13 +32,17 @@ typedef int64_t s64;
 #define cond_resched() ((void)0)
 #define fatal_signal_pending(task) false
 #define SZ_1M 0x100000
-#define vzalloc(size) calloc(1, size)
-#define vfree(memory) free(memory)
+#define vzalloc(size) count_allocation(size)
+#define vfree(memory) count_free(memory)
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define barrier() __asm__ __volatile__("" : : : "memory")
 #define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define IS_ALIGNED(value, unit) (((value) & ((unit) - 1)) == 0)
 #define round_up(value, unit) ((((value) - 1) | ((unit) - 1)) + 1)
+
+/* Zeroed memory, or NULL, counted by image_walk.c. */
+void *count_allocation(size_t size);
+void count_free(void *memory);
 
 /* The kernel's function leaves both inversions of CRC-32 to its caller. */
 static inline u32 crc32_le(u32 crc, const void *bytes, size_t size)

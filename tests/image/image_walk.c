@@ -10,6 +10,10 @@
  *   image_walk --validate IMAGE [MUTATIONS]
  *                                the same with daxfs_image_validate() in place
  *                                of the walk: "valid", or "broken FIELD INO FOUND"
+ *   image_walk --allocations IMAGE
+ *                                validates it, and says in a further line how many
+ *                                bytes that has allocated: "allocated LARGEST MOST",
+ *                                at a time and at the same time
  *
  * An error line has the inode, field and value of the defect behind it. An image that
  * can't be opened gives "refused FIELD INO FOUND" alone.
@@ -29,6 +33,39 @@
 
 /* Seeks to each place of directories up to this length, to a few of larger. */
 #define SEEK_ALL_MAX 64
+
+/* What validation allocates: bytes now, and at most so far. */
+static struct {
+	size_t largest;
+	size_t now;
+	size_t most;
+} allocations;
+
+void *count_allocation(size_t size)
+{
+	size_t *memory = calloc(1, sizeof(max_align_t) + size);
+
+	if (!memory)
+		return NULL;
+	*memory = size;
+	allocations.now += size;
+	if (size > allocations.largest)
+		allocations.largest = size;
+	if (allocations.now > allocations.most)
+		allocations.most = allocations.now;
+	return (char *)memory + sizeof(max_align_t);
+}
+
+void count_free(void *memory)
+{
+	size_t *start;
+
+	if (!memory)
+		return;
+	start = (size_t *)((char *)memory - sizeof(max_align_t));
+	allocations.now -= *start;
+	free(start);
+}
 
 struct walk {
 	struct daxfs_image image;
@@ -406,14 +443,17 @@ int main(int argc, char **argv)
 	static struct walk walk;
 	u8 *image, *mutations;
 	size_t size, mutations_size;
+	bool count = false;
 
-	if (argc > 1 && strcmp(argv[1], "--validate") == 0) {
+	if (argc > 1 && (strcmp(argv[1], "--validate") == 0 ||
+			 strcmp(argv[1], "--allocations") == 0)) {
+		count = strcmp(argv[1], "--allocations") == 0;
 		walk.validate = true;
 		argc--;
 		argv++;
 	}
 	if (argc != 2 && argc != 3) {
-		fprintf(stderr, "usage: image_walk [--validate] IMAGE [MUTATIONS]\n");
+		fprintf(stderr, "usage: image_walk [--validate | --allocations] IMAGE [MUTATIONS]\n");
 		return 2;
 	}
 	image = read_file(argv[1], &size);
@@ -424,6 +464,9 @@ int main(int argc, char **argv)
 	} else if (walk.validate) {
 		if (!validate_image(&walk, image, size))
 			puts("refused");
+		if (count)
+			printf("allocated\t%zu\t%zu\n", allocations.largest,
+			       allocations.most);
 	} else {
 		walk_image(&walk, image, size);
 	}

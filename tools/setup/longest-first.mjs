@@ -21,6 +21,7 @@ const SECONDS = {
   "tests/guest/thirdparty.test.ts": 80,
   "tests/guest/page-cache.test.ts": 60,
   "tests/guest/rootfs.test.ts": 60,
+  "tests/system/differential.test.ts": 50,
 };
 const OTHERS = 20;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What test_exporter.ko and its users share: an ioctl of /dev/test_exporter that
- * makes a dma-buf.
+ * What test_exporter.ko and its users share: ioctls of /dev/test_exporter that
+ * make dma-bufs and move their memory.
  */
 #ifndef TEST_EXPORTER_H
 #define TEST_EXPORTER_H
@@ -18,10 +18,28 @@ enum test_exporter_kind {
 	TEST_EXPORTER_NO_VMAP,
 	/* Refuses access by the CPU: EIO. */
 	TEST_EXPORTER_NO_ACCESS,
-	/* Moves its memory, as it says, while nobody has pinned it. */
-	TEST_EXPORTER_MOVABLE,
-	/* Has no memory for its last page, where the kernel's mapping has a hole. */
+	/*
+	 * These three move their memory when they are told to, unless it is pinned: by
+	 * the operation for it, by an attachment, or by a mapping for a device. The
+	 * kernel's mapping pins nothing.
+	 */
+	TEST_EXPORTER_PIN,
+	TEST_EXPORTER_PIN_ON_ATTACH,
+	TEST_EXPORTER_PIN_ON_MAP,
+	/* Has a hole in the kernel's mapping, at its last page. */
+	TEST_EXPORTER_HOLE,
+	/* Refuses attachments: EBUSY. */
+	TEST_EXPORTER_NO_ATTACH,
+	/* Can't be mapped for a device: ENOSPC. */
+	TEST_EXPORTER_NO_MAP,
+	/* Maps all pages for a device but the last. */
 	TEST_EXPORTER_SHORT,
+	/* Maps for a device from the middle of a page on. */
+	TEST_EXPORTER_ODD,
+	/* Maps for a device other pages than into the kernel. */
+	TEST_EXPORTER_OTHER_PAGES,
+	/* Tells a device addresses and no pages. */
+	TEST_EXPORTER_NO_PAGES,
 	TEST_EXPORTER_KINDS,
 };
 
@@ -34,5 +52,11 @@ struct test_exporter_request {
 
 /* Returns a file descriptor. */
 #define TEST_EXPORTER_CREATE _IOW('T', 1, struct test_exporter_request)
+/*
+ * Moves the memory of the dma-buf that a descriptor names, as under memory pressure:
+ * what was mapped before is overwritten. EBUSY where it is pinned, EOPNOTSUPP where
+ * its kind does not move.
+ */
+#define TEST_EXPORTER_MOVE _IOW('T', 2, __u32)
 
 #endif /* TEST_EXPORTER_H */

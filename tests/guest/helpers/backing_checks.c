@@ -301,12 +301,13 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		die("wrong usage");
 	directory = argv[2];
-	if (argc == 4 && strcmp(argv[1], "use") == 0) {
+	if (argc == 5 && strcmp(argv[1], "use") == 0) {
 		const long most = atol(argv[3]);
 
 		check_read();
 		check_faults("faults of a shared mapping", MAP_SHARED, most);
-		check_faults("faults of a private mapping", MAP_PRIVATE, most);
+		check_faults("faults of a private mapping", MAP_PRIVATE,
+			     atol(argv[4]));
 		check_extents();
 		check_private_writes();
 		check_end_of_file();

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * exporter_checks ADDRESS SIZE movable|pinned: mounts dma-bufs of test_exporter.ko,
- * which must be loaded, with the image of SIZE bytes, whole pages, at the physical
- * ADDRESS. The last word says whether exporters of this kernel may move a buffer
- * while the kernel has it mapped, so that such must be refused.
+ * exporter_checks ADDRESS SIZE: mounts dma-bufs of test_exporter.ko, which must be
+ * loaded, with the image of SIZE bytes, whole pages, at the physical ADDRESS.
  */
 #include <linux/fiemap.h>
 #include <linux/fs.h>
@@ -36,13 +34,19 @@ static int count_of(const char *name)
 	return count;
 }
 
-/* Checks how many times a buffer is mapped, and accessed, which go together. */
+/*
+ * Checks how many times a buffer is mapped into the kernel, accessed, attached and mapped
+ * for a device, which go together.
+ */
 static void check_counts(const char *name, int expected)
 {
 	const int mapped = count_of("mapped"), accessed = count_of("accessed");
+	const int attached = count_of("attached"), device_mapped = count_of("device_mapped");
 
-	check(name, mapped == expected && accessed == expected, "mapped %d, accessed %d, expected %d",
-	      mapped, accessed, expected);
+	check(name, mapped == expected && accessed == expected && attached == expected &&
+	      device_mapped == expected,
+	      "mapped %d, accessed %d, attached %d, mapped for a device %d, expected %d", mapped,
+	      accessed, attached, device_mapped, expected);
 }
 
 /* Files are closed in their own time: waits for that up to 5 s. */
@@ -66,7 +70,7 @@ static int new_buffer(enum test_exporter_kind kind)
 	if (buffer < 0)
 		die("a buffer of kind %u", kind);
 	close(device);
-	if (kind == TEST_EXPORTER_SHORT)
+	if (kind == TEST_EXPORTER_HOLE)
 		there -= PAGE;
 	/* Not by dmabuf_fill(): that asks for access first, which one kind refuses. */
 	memory = mmap(NULL, there, PROT_READ | PROT_WRITE, MAP_SHARED, buffer, 0);
@@ -131,6 +135,71 @@ static void check_not_mounted(const char *name, enum test_exporter_kind kind, in
 	check_gone("and the buffer can go");
 }
 
+static int move(int buffer)
+{
+	const int device = open("/dev/test_exporter", O_RDWR);
+	const uint32_t fd = buffer;
+	const int err = ERRNO_OF(ioctl(device, TEST_EXPORTER_MOVE, &fd));
+
+	close(device);
+	return err;
+}
+
+static bool mapping_is_right(const char *path)
+{
+	const int fd = open(path, O_RDONLY);
+	const uint8_t *content = mmap(NULL, ODD, PROT_READ, MAP_SHARED, fd, 0);
+	bool right;
+
+	close(fd);
+	if (content == MAP_FAILED)
+		return false;
+	right = pattern_match(content, 0, ODD) == ODD;
+	munmap((void *)content, ODD);
+	return right;
+}
+
+/* The memory may move before the mount and after it, and stays while it is mounted. */
+static void check_stays(const char *kind, enum test_exporter_kind number)
+{
+	const int buffer = new_buffer(number);
+
+	check_errno(kind, move(buffer), 0);
+	check_errno("it is mounted", mount_buffer(buffer, "/first"), 0);
+	check("it has the file", file_is_right("/first/odd"), "/first/odd");
+	check_counts("each of it once", 1);
+	check_errno("it is kept in place", move(buffer), EBUSY);
+	check("a read gives the file", file_is_right("/first/odd"), "/first/odd");
+	check("a mapping gives the file", mapping_is_right("/first/odd"), "/first/odd");
+	check_errno("it is mounted again", mount_buffer(buffer, "/second"), 0);
+	check("it is pinned once", count_of("pinned") == 1, "%d", count_of("pinned"));
+	check_errno("umount one", ERRNO_OF(umount2("/first", 0)), 0);
+	check_errno("it is kept still", move(buffer), EBUSY);
+	check_errno("umount the other", ERRNO_OF(umount2("/second", 0)), 0);
+	check_counts("all that was begun is ended", 0);
+	check("nothing is pinned", count_of("pinned") == 0, "%d", count_of("pinned"));
+	check_errno("it may move again", move(buffer), 0);
+	check_errno("it is mounted where it is now", mount_buffer(buffer, "/first"), 0);
+	check("that has the file", file_is_right("/first/odd"), "/first/odd");
+	close(buffer);
+	check_errno("umount that", ERRNO_OF(umount2("/first", 0)), 0);
+	check_gone("then the buffer is gone");
+}
+
+/* Where the exporter gives no pages, those of the kernel's mapping are mapped. */
+static void check_without_pages(void)
+{
+	const int buffer = new_buffer(TEST_EXPORTER_NO_PAGES);
+
+	check_errno("a buffer without struct pages for a device", mount_buffer(buffer, "/first"), 0);
+	close(buffer);
+	check("a read gives its file", file_is_right("/first/odd"), "/first/odd");
+	check("a mapping gives its file", mapping_is_right("/first/odd"), "/first/odd");
+	check_errno("umount", ERRNO_OF(umount2("/first", 0)), 0);
+	check_gone("and the buffer is gone");
+	check_counts("with nothing left mapped", 0);
+}
+
 static sigjmp_buf back;
 
 static void jump_back(int signal)
@@ -148,6 +217,18 @@ static int signal_of_write(volatile uint8_t *byte)
 	if (signal != 0)
 		return signal;
 	*byte = 1;
+	return 0;
+}
+
+static int signal_of_read(const volatile uint8_t *byte)
+{
+	int signal;
+
+	sigaction(SIGBUS, &(struct sigaction){ .sa_handler = jump_back }, NULL);
+	signal = sigsetjmp(back, 1);
+	if (signal != 0)
+		return signal;
+	*byte;
 	return 0;
 }
 
@@ -170,8 +251,9 @@ static uint64_t place_in_image(int fd)
  */
 static void check_unreadable(void)
 {
-	const int buffer = new_buffer(TEST_EXPORTER_SHORT);
+	const int buffer = new_buffer(TEST_EXPORTER_HOLE);
 	static uint8_t content[3 * PAGE];
+	struct daxfs_extent extent;
 	uint64_t bad;
 	uint8_t *mapped;
 	int fd, signal;
@@ -196,6 +278,17 @@ static void check_unreadable(void)
 	signal = signal_of_write(mapped + bad);
 	check("a private write to it gives SIGBUS", signal == SIGBUS, "signal %d", signal);
 	munmap(mapped, ODD);
+	mapped = mmap(NULL, ODD, PROT_READ, MAP_SHARED, fd, 0);
+	if (mapped == MAP_FAILED)
+		die("mmap");
+	signal = signal_of_read(mapped + bad - 1);
+	check("a shared read before it", signal == 0, "signal %d", signal);
+	signal = signal_of_read(mapped + bad);
+	check("a shared read of it gives SIGBUS", signal == SIGBUS, "signal %d", signal);
+	munmap(mapped, ODD);
+	extent = (struct daxfs_extent){ .offset = bad };
+	check_errno("it has no physical address",
+		    ERRNO_OF(ioctl(fd, DAXFS_IOC_GET_EXTENT, &extent)), EIO);
 	close(fd);
 	check_errno("umount", ERRNO_OF(umount2("/first", 0)), 0);
 	check_gone("and the buffer is gone");
@@ -203,7 +296,7 @@ static void check_unreadable(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 4)
+	if (argc != 3)
 		die("wrong usage");
 	image_size = strtoull(argv[2], NULL, 0);
 	image = map_physical(strtoull(argv[1], NULL, 0), image_size);
@@ -216,10 +309,20 @@ int main(int argc, char **argv)
 	check_not_mounted("a buffer in I/O memory", TEST_EXPORTER_IOMEM, EINVAL, "iomem");
 	check_not_mounted("a buffer that can't be mapped", TEST_EXPORTER_NO_VMAP, EINVAL, "map");
 	check_not_mounted("a buffer that refuses access", TEST_EXPORTER_NO_ACCESS, EIO, "access");
+	check_not_mounted("a buffer that refuses attachments", TEST_EXPORTER_NO_ATTACH, EBUSY,
+			  "attach");
+	check_not_mounted("a buffer that can't be mapped for a device", TEST_EXPORTER_NO_MAP, ENOSPC,
+			  "device");
+	check_not_mounted("a buffer of which a page is not mapped", TEST_EXPORTER_SHORT, EINVAL,
+			  "bytes of its");
+	check_not_mounted("a buffer that begins inside a page", TEST_EXPORTER_ODD, EINVAL,
+			  "parts of pages");
+	check_not_mounted("a buffer of two places", TEST_EXPORTER_OTHER_PAGES, EINVAL,
+			  "other pages");
 	check_unreadable();
-	if (strcmp(argv[3], "pinned") == 0)
-		check_mounted("mount a buffer that may move", new_buffer(TEST_EXPORTER_MOVABLE));
-	else
-		check_not_mounted("a buffer that may move", TEST_EXPORTER_MOVABLE, EINVAL, "move");
+	check_without_pages();
+	check_stays("a buffer that is pinned when asked for", TEST_EXPORTER_PIN);
+	check_stays("a buffer that is pinned by an attachment", TEST_EXPORTER_PIN_ON_ATTACH);
+	check_stays("a buffer that is pinned by a mapping", TEST_EXPORTER_PIN_ON_MAP);
 	return done();
 }

@@ -455,14 +455,15 @@ static void check_private(uint8_t *private)
 	      has_pattern(private + (5UL << 20), 5UL << 20, 3 * PAGE), "mapped");
 }
 
-static void check_pages(const char *mode, long most)
+/* @most and @most_private: faults that a mapping of the kind may take. */
+static void check_pages(const char *mode, long most, long most_private)
 {
 	uint8_t *shared = map_file(PROT_READ, MAP_SHARED);
 	uint8_t *private = map_file(PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	int clear = open("/proc/self/clear_refs", O_WRONLY);
 
 	check_faults(shared, most);
-	check_faults(private, most);
+	check_faults(private, most_private);
 	check_tables("/proc/self/smaps");
 	check_tables("/proc/self/numa_maps");
 	if (clear < 0 || write(clear, "1", 1) != 1 || write(clear, "4", 1) != 1)
@@ -473,7 +474,7 @@ static void check_pages(const char *mode, long most)
 	check_debugger(shared, private, has_pages(mode));
 	munmap(private, SIZE);
 	private = map_file(PROT_READ | PROT_WRITE, MAP_PRIVATE);
-	check_faults(private, most);
+	check_faults(private, most_private);
 	check_private(private);
 	check_advice(shared);
 	munmap(private, SIZE);
@@ -590,8 +591,8 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "file") == 0)
 		check_file(strtoull(argv[2], NULL, 0));
-	else if (argc == 4 && strcmp(argv[1], "pages") == 0)
-		check_pages(argv[2], atol(argv[3]));
+	else if (argc == 5 && strcmp(argv[1], "pages") == 0)
+		check_pages(argv[2], atol(argv[3]), atol(argv[4]));
 	else if (argc == 3 && strcmp(argv[1], "edge") == 0)
 		check_edge(argv[2]);
 	else if (argc == 3 && strcmp(argv[1], "locks") == 0)

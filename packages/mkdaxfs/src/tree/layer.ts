@@ -5,7 +5,7 @@ import { BuildError } from "../errors.js";
 import { joinPath } from "../model/entry-path.js";
 import { FileInode, type LinkEntry, type SourceEntry } from "../model/source.js";
 import { PathSet } from "./path-set.js";
-import type { Tree } from "./tree.js";
+import type { Step, Tree } from "./tree.js";
 
 const WHITEOUT = ".wh.";
 const OPAQUE = ".wh..wh..opq";
@@ -234,11 +234,12 @@ export class OverlayMarkers {
     const names = this.whiteouts.filter(({ name }) => name !== "");
     const missing = names.filter((whiteout) => !this.hides(whiteout));
     for (const { directory, name, mtimeNs } of this.whiteouts) {
-      if (name !== "" || this.isRemoved(directory)) continue;
+      if (name !== "" || this.isRemoved(this.tree.walk(directory))) continue;
       this.opaque.add(this.tree.directoryAt(directory, time(mtimeNs)));
     }
     for (const { directory, name, mtimeNs } of missing) {
-      if (this.isRemoved(directory) || this.isInOpaque(directory)) continue;
+      const steps = this.tree.walk(directory);
+      if (this.isRemoved(steps) || this.isInOpaque(steps)) continue;
       const mode = FILE_TYPE.CHARACTER_DEVICE;
       const inode = new FileInode(mode, 0, 0, time(mtimeNs), 0, WHITEOUT_DEVICE);
       this.tree.directoryAt(directory, time(mtimeNs));
@@ -252,24 +253,27 @@ export class OverlayMarkers {
 
   /** Whether the layer has something in the place of a name that it removes. */
   private hides({ directory, name }: Whiteout): boolean {
-    const existing = this.tree.findDirectory(directory)?.children.get(name);
-    if (existing === undefined) this.removed.add(joinPath(this.resolved(directory), name));
+    const steps = this.tree.walk(directory);
+    const parent = steps.at(-1)?.inode;
+    const existing = parent?.body instanceof Map ? parent.body.get(name) : undefined;
+    if (existing === undefined) this.removed.add(joinPath(pathOf(steps), name));
     else if (existing.body instanceof Map) this.opaque.add(existing);
     return existing !== undefined;
   }
 
-  private isRemoved(directory: ByteString): boolean {
-    return this.removed.covers(this.resolved(directory));
+  private isRemoved(steps: readonly Step[]): boolean {
+    return this.removed.covers(pathOf(steps));
   }
 
-  private isInOpaque(directory: ByteString): boolean {
-    return this.tree
-      .walk(directory)
-      .some(({ inode }) => inode !== undefined && this.opaque.has(inode));
+  private isInOpaque(steps: readonly Step[]): boolean {
+    return steps.some(({ inode }) => inode !== undefined && this.opaque.has(inode));
   }
+}
 
-  private resolved(path: ByteString): ByteString {
-    const steps = this.tree.walk(path).slice(1);
-    return steps.map(({ name }) => name).join("/");
-  }
+/** The path of the last step, which leads through no symlinks. */
+function pathOf(steps: readonly Step[]): ByteString {
+  return steps
+    .slice(1)
+    .map(({ name }) => name)
+    .join("/");
 }

@@ -163,12 +163,12 @@ describe("what AUFS kept for itself", () => {
 describe("whiteouts with paths of many parts", () => {
   const depth = 60_000;
   const deep = Array(depth).fill("d");
-  const entries = Array.from({ length: 10 }, (_, index) =>
+  const entries = Array.from({ length: 40 }, (_, index) =>
     file(`${deep.slice(index).join("/")}/.wh.x`, 0),
   );
 
   it.each([["apply"], ["overlay"]] as const)(
-    "are %s in time that grows with their length",
+    "take time that grows with their length: %s",
     (mode) => {
       const tree = new Tree();
       if (mode === "apply") tree.addFile(file("lower", 1) as FileEntry);
@@ -176,8 +176,8 @@ describe("whiteouts with paths of many parts", () => {
       for (const entry of entries) layer.add(entry);
       const before = performance.now();
       layer.finish().place((time) => time);
-      // It was twenty seconds and more.
-      expect(performance.now() - before).toBeLessThan(10_000);
+      // It was twenty seconds and thirty.
+      expect(performance.now() - before).toBeLessThan(12_000);
     },
   );
 });

@@ -170,7 +170,9 @@ async function openFile(path: HostPath): Promise<FileHandle> {
     if (!isLeased(error)) throw error;
     return promises.open(fsPath(path), "r");
   });
-  if ((await file.stat()).isFile()) return file;
+  const stats = await file.stat();
+  // Reading a directory is an error with a text of its own.
+  if (stats.isFile() || stats.isDirectory()) return file;
   await file.close();
   throw notRegular(path);
 }

@@ -73,7 +73,10 @@ export class TarReader {
   /** What PAX headers said of all entries that follow, and their bytes. */
   private globals: Extended | undefined;
   private globalsSize = 0;
-  /** Whether PAX headers were seen, which settles what the size of a hard link means. */
+  /**
+   * Whether PAX headers were seen and no entry of another format since, which settles what the size of a
+   * hard link means.
+   */
   private isPax = false;
   /** Where the header begins that is being read, and the entry's path as far as it is known. */
   private start = 0;
@@ -116,6 +119,7 @@ export class TarReader {
         yield* this.extraHeader(header, pending);
         continue;
       }
+      if (header.format !== "ustar") this.isPax = false;
       const extended = this.extended(header, pending);
       const entry = this.checked(() => entryOf(header, extended, pending.longNames));
       this.path = entry.path;
@@ -312,19 +316,23 @@ export class TarReader {
   }
 
   /**
-   * Whether the content of the file follows a hard link: it may in PAX archives, whereas before
-   * some programs gave the size and no content. As libarchive does, look whether a header follows
-   * where it can't be told otherwise. In PAX archives GNU tar, Go and Python take such a header for
-   * one, and libarchive for content.
-   * @throws BuildError where that would make a difference
+   * Whether the content of the file follows a hard link. POSIX allows it in PAX archives, and libarchive
+   * expects it there; GNU tar and Python never do. Before PAX some programs gave the size and no content:
+   * as libarchive does, look whether a header follows in ustar. In PAX a header there is content to
+   * some readers and an entry to others, so that either choice may lose something.
+   * @throws BuildError
    */
   private linkHasContent({ format }: TarHeader, size: number): boolean {
-    if (size === 0 || (!this.isPax && format !== "ustar")) return false;
-    if (!looksLikeTar(this.input.peek(TAR_BLOCK))) return true;
-    if (!this.isPax) return false;
-    throw this.failure(
-      `is a hard link of ${size} bytes, which is followed by a header, ${DISAGREEMENT}`,
-    );
+    if (size === 0 || format !== "ustar") return false;
+    const next = this.input.peek(TAR_BLOCK);
+    if (!this.isPax) return !looksLikeTar(next);
+    if (looksLikeTar(next) && next.some((byte) => byte !== 0)) {
+      throw this.failure(
+        `is a hard link with a size of ${size} bytes, a header follows where its content should be, ` +
+          DISAGREEMENT,
+      );
+    }
+    return true;
   }
 
   /** Looks at the list of names that is the content of a directory in a dump of GNU tar. */

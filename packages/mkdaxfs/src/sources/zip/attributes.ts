@@ -62,12 +62,14 @@ export interface Owners {
 }
 
 /**
- * User and group from the extra fields of Info-ZIP, or else of PKWARE; root where there are none.
- * @param fields extra fields of the central directory, then of the local header
+ * User and group from the extra fields of Info-ZIP, or else of PKWARE; root where there are none. Of
+ * several fields with an id the last counts, so that the local file header takes precedence over
+ * the central directory, as in unzip and libarchive.
+ * @param fields extra fields of the central directory, then of the local file header
  * @throws EntryError when they don't fit 32 bits.
  */
 export function ownersOf(fields: readonly ExtraField[]): Owners {
-  const owners = fields.find(({ id, data }) => id === UNIX_OWNERS && data[0] === 1)?.data;
+  const owners = fields.findLast(({ id, data }) => id === UNIX_OWNERS && data[0] === 1)?.data;
   if (owners !== undefined) {
     const uidEnd = 2 + (owners[1] ?? 0);
     const gidEnd = uidEnd + 1 + (owners[uidEnd] ?? 0);
@@ -84,7 +86,7 @@ export function ownersOf(fields: readonly ExtraField[]): Owners {
   return { uid: old.readUInt16LE(0), gid: old.readUInt16LE(2) };
 }
 
-/** The field of the local header, which is longer than that of the central directory. */
+/** The last field that is long enough: in the central directory it may have less. */
 function lastOf(fields: readonly ExtraField[], id: number, length: number): Buffer | undefined {
   return fields.findLast((field) => field.id === id && field.data.length >= length)?.data;
 }
@@ -108,22 +110,21 @@ const SECOND_NS = 1_000_000_000n;
 
 /**
  * Modification time in nanoseconds since 1970: the most exact that there is. Times of MS-DOS have
- * no zone and are taken as UTC, so that an image does not depend on where it is built.
- * @param fields extra fields of the central directory, then of the local header
+ * no zone and are taken as UTC, so that an image does not depend on where it is built. Of several
+ * fields with an id the last counts, see {@link ownersOf}.
+ * @param fields extra fields of the central directory, then of the local file header
  */
 export function mtimeOf(entry: Entry, fields: readonly ExtraField[]): bigint {
-  for (const { id, data } of fields) {
-    const time = id === NTFS_TIMES ? ntfsTime(data) : 0n;
-    // Programs write zeros where they know no time.
-    if (time !== 0n) return (time - NTFS_EPOCH) * 100n;
-  }
+  // Programs write zeros where they know no time.
+  const ntfs = fields.findLast(({ id, data }) => id === NTFS_TIMES && ntfsTime(data) !== 0n);
+  if (ntfs !== undefined) return (ntfsTime(ntfs.data) - NTFS_EPOCH) * 100n;
   const dosSeconds = dosTime(entry);
-  const extended = fields.find(
+  const extended = fields.findLast(
     ({ id, data }) => id === EXTENDED_TIMES && data.length >= 5 && (data[0]! & HAS_MTIME) !== 0,
   )?.data;
   if (extended !== undefined) return unixTime(extended.readInt32LE(1), dosSeconds);
   for (const wanted of TIMES_AND_OWNERS_16) {
-    const old = fields.find(({ id, data }) => id === wanted && data.length >= 8)?.data;
+    const old = lastOf(fields, wanted, 8);
     if (old !== undefined) return unixTime(old.readInt32LE(4), dosSeconds);
   }
   return BigInt(dosSeconds) * SECOND_NS;

@@ -370,6 +370,31 @@ describe("hard links", () => {
     expect(await pathsOf(link(600), content, next)).toEqual(["link", "next"]);
   });
 
+  it("are refused in PAX where a header follows instead of their content", async () => {
+    const message =
+      "a.tar: link: is a hard link with a size of 512 bytes, a header follows where its content " +
+      "should be, and programs disagree about what counts (make the archive with GNU tar or bsdtar)";
+    const start = [pax([["mtime", "1"]]), link(512)];
+    // Content to bsdtar, an entry to GNU tar and Python.
+    expect(await refusal(archive(...start, header(), next))).toBe(message);
+    expect(await refusal(archive(...start, header()))).toBe(message);
+    // Zeros are no header: they may be content, or end the archive.
+    expect(await pathsOf(...start, Buffer.alloc(512), next)).toEqual(["link", "next"]);
+    expect(await pathsOf(...start)).toEqual(["link"]);
+  });
+
+  it("have no content in other formats, also behind an entry with a PAX header", async () => {
+    for (const magic of ["gnu", "v7"] as const) {
+      const first = [pax([["mtime", "1"]]), header({ name: "first" })];
+      expect(await pathsOf(...first, link(600, magic), next)).toEqual(["first", "link", "next"]);
+      // Nor have those of ustar behind an entry of such a format.
+      const second = header({ name: "second", magic });
+      expect(await pathsOf(...first, second, link(600), next)).toEqual([
+        ...["first", "second", "link", "next"],
+      ]);
+    }
+  });
+
   it("to nothing are refused", async () => {
     const bytes = archive(header({ name: "a/link", type: "1" }));
     expect(await refusal(bytes)).toBe("a.tar: a/link: is a hard link without a target");

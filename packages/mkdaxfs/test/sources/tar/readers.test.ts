@@ -56,7 +56,7 @@ describe("content that only some programs see", () => {
       [given, zeros],
     ] as const) {
       expect(await refusal(archive(next, extra, link, content, next))).toBe(
-        `a.tar: link: is a hard link of ${size} bytes, which is followed by a header, and programs ` +
+        `a.tar: link: is a hard link with a size of ${size} bytes, a header follows where its content should be, and programs ` +
           "disagree about what counts (make the archive with GNU tar or bsdtar)",
       );
     }
