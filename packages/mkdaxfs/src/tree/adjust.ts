@@ -7,7 +7,7 @@ import type { BuildOptions } from "../options.js";
 import { parseModeChange } from "./file-mode.js";
 import { type IdMap, idMap } from "./id-map.js";
 import { aclWithMode } from "./posix-acl.js";
-import { XattrFault } from "./xattr-fault.js";
+import { XattrError } from "./xattr-error.js";
 import { type IdOf, withChangedIds, type XattrIds } from "./xattr-ids.js";
 import { type XattrOptions, XattrPolicy } from "./xattr-policy.js";
 
@@ -101,7 +101,7 @@ function changing(file: string, what: string, xattr: Xattr, change: () => Xattr)
   try {
     return change();
   } catch (error) {
-    if (!(error instanceof XattrFault)) throw error;
+    if (!(error instanceof XattrError)) throw error;
     const attribute = printable(xattr.name);
     const remedy = error.remedy === undefined ? "" : `${error.remedy}, or `;
     throw new BuildError(
@@ -151,7 +151,7 @@ function idChange(
       const mapped = map === undefined ? id : map(id);
       if (mapped !== undefined) return mapped;
       const who = what === "owner" ? "user" : "group";
-      throw new XattrFault(`${who} ${id} is in no ${option} range`, "add one that has it");
+      throw new XattrError(`${who} ${id} is in no ${option} range`, "add one that has it");
     },
   };
 }
