@@ -56,10 +56,10 @@ export class HoledFile extends WholeFile {
   }
 }
 
-/** A part of a file of this machine: of an archive, or of what was unpacked from one. */
-export class FileStretch implements Content {
+/** A range of a file of this machine: of an archive, or of what was unpacked from one. */
+export class FileRange implements Content {
   /**
-   * @param directory of the file that holds it; one string for all stretches of a file
+   * @param directory of the file that holds it; one string for all ranges of a file
    * @param offset bytes from the start of that file
    */
   constructor(
@@ -77,8 +77,8 @@ export class FileStretch implements Content {
   }
 }
 
-/** A part of a file of this machine that has holes. */
-export class HoledStretch extends FileStretch {
+/** A range of a file of this machine that has holes. */
+export class HoledRange extends FileRange {
   constructor(
     directory: HostPath,
     name: ByteString,

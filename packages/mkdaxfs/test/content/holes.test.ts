@@ -16,9 +16,9 @@ import {
 import { basename, dirname } from "node:path";
 import { BLOCK_SIZE, byteStringOfText, FILE_TYPE } from "@daxfs/format";
 import { afterEach, describe, expect, it } from "vitest";
+import { chunksOf } from "../../src/content/chunks.js";
 import { hashContents } from "../../src/content/hash.js";
 import { findHoles } from "../../src/content/holes.js";
-import { stretchesOf } from "../../src/content/list.js";
 import { bytesIn, dataRuns, runsWithin } from "../../src/model/data-runs.js";
 import { FileInode, HoledFile, WholeFile } from "../../src/model/source.js";
 import { Random, scratchDirectory } from "../support/support.js";
@@ -172,8 +172,8 @@ describe("runs of data", () => {
 
 describe("hashes of contents", () => {
   const hashOf = (inode: FileInode) => {
-    const stretches = stretchesOf([inode]);
-    return Buffer.from(hashContents(stretches.list(0, stretches.length))).toString("hex");
+    const chunks = chunksOf([inode]);
+    return Buffer.from(hashContents(chunks.list(0, chunks.length))).toString("hex");
   };
 
   it("are the same whether holes are known or not", async () => {

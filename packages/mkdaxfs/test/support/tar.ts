@@ -11,7 +11,7 @@ import { joinPath } from "../../src/model/entry-path.js";
 import {
   contentPath,
   type FileInode,
-  FileStretch,
+  FileRange,
   type SourceEntry,
 } from "../../src/model/source.js";
 import type { ByteInput } from "../../src/sources/byte-input.js";
@@ -260,7 +260,7 @@ function bodyOf(inode: FileInode): string | undefined {
   const { body } = inode;
   if (body === null || body instanceof Map) return undefined;
   if (typeof body === "string") return body;
-  if (!(body instanceof FileStretch)) {
+  if (!(body instanceof FileRange)) {
     if ("major" in body) return `${body.major}:${body.minor}`;
     throw new Error("a content of a wrong kind");
   }
@@ -275,7 +275,7 @@ export function contentText(bytes: Uint8Array): string {
 
 /** Reads a part of a content the way the image's writer does: by path, from an offset. */
 function readContent(inode: FileInode, offset: number, length: number): Buffer {
-  const content = inode.body as FileStretch;
+  const content = inode.body as FileRange;
   const descriptor = openSync(fsPath(contentPath(content)), "r");
   try {
     const bytes = Buffer.alloc(length);

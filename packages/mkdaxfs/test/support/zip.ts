@@ -8,7 +8,7 @@ import { expect, type TestContext } from "vitest";
 import { BuildError } from "../../src/errors.js";
 import { fsPath } from "../../src/host/path.js";
 import { joinPath } from "../../src/model/entry-path.js";
-import { contentPath, type FileInode, FileStretch } from "../../src/model/source.js";
+import { contentPath, type FileInode, FileRange } from "../../src/model/source.js";
 import type { InputLimits, SourceContext } from "../../src/sources/context.js";
 import { newFileSpool, type Spool } from "../../src/sources/spool.js";
 import { ZipSource } from "../../src/sources/zip/zip-source.js";
@@ -232,7 +232,7 @@ export function readZip(path: string, options: ReadOptions = {}): Promise<Map<st
 /** The content of a regular file, read as a build reads it; undefined for all else. */
 export function contentOf(inode: FileInode): Buffer | undefined {
   if (inode.body === null) return Buffer.alloc(0);
-  if (!(inode.body instanceof FileStretch)) return undefined;
+  if (!(inode.body instanceof FileRange)) return undefined;
   const content = Buffer.alloc(inode.size);
   const descriptor = openSync(fsPath(contentPath(inode.body)), "r");
   try {

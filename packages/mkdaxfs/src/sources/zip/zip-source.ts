@@ -4,7 +4,7 @@ import { type ByteString, byteStringOf, FILE_TYPE, SYMLINK_MAX } from "@daxfs/fo
 import type { Entry } from "yauzl";
 import type { HostPath } from "../../host/path.js";
 import { entryPath } from "../../model/entry-path.js";
-import { FileInode, type FileStretch, type Source, type SourceEntry } from "../../model/source.js";
+import { FileInode, type FileRange, type Source, type SourceEntry } from "../../model/source.js";
 import type { SourceContext } from "../context.js";
 import { ZipArchive } from "./archive.js";
 import { ArchiveFile, FileWindow, WINDOW_SIZE } from "./archive-file.js";
@@ -129,7 +129,7 @@ class EntryReader {
       const inode = new FileInode(mode, uid, gid, mtimeNs, size, body);
       return { kind: "file", ...entryPath(path), inode };
     };
-    const regular = (content: FileStretch | null) => found(entry.uncompressedSize, content);
+    const regular = (content: FileRange | null) => found(entry.uncompressedSize, content);
 
     switch (mode & FILE_TYPE.MASK) {
       case FILE_TYPE.REGULAR:

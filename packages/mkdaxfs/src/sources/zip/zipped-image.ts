@@ -3,7 +3,7 @@
 import { type ByteString, FILE_TYPE } from "@daxfs/format";
 import { joined } from "../../host/path.js";
 import { entryPath, joinPath } from "../../model/entry-path.js";
-import { FileStretch, type Source, type SourceEntry } from "../../model/source.js";
+import { FileRange, type Source, type SourceEntry } from "../../model/source.js";
 import {
   type FileInput,
   filesOfMembers,
@@ -74,6 +74,6 @@ function placeOf(entry: SourceEntry, path: ByteString): FileInput | Link | undef
   if (entry.kind !== "file") return undefined;
   const { type, body, size } = entry.inode;
   if (type === FILE_TYPE.SYMLINK) return { target: symlinkTarget(path, body as ByteString) };
-  if (!(body instanceof FileStretch)) return undefined;
+  if (!(body instanceof FileRange)) return undefined;
   return { kind: "file", path: joined(body.directory, body.name), offset: body.offset, size };
 }

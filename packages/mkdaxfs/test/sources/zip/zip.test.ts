@@ -12,7 +12,7 @@ import {
 import { byteStringOfText, FILE_TYPE } from "@daxfs/format";
 import { beforeAll, describe, expect, it } from "vitest";
 import { fsPath, joined } from "../../../src/host/path.js";
-import { contentPath, type FileInode, FileStretch } from "../../../src/model/source.js";
+import { contentPath, type FileInode, FileRange } from "../../../src/model/source.js";
 import { scratchDirectory } from "../../support/support.js";
 import {
   bash,
@@ -179,7 +179,7 @@ END`,
     bash('cd "$1"; zip -qry0 "$2" a', tree, stored);
     const inPlace = [...(await readZip(stored))].flatMap(
       ([name, { inode }]): [string, FileInode][] =>
-        inode.body instanceof FileStretch ? [[name, inode]] : [],
+        inode.body instanceof FileRange ? [[name, inode]] : [],
     );
     expect(inPlace.map(([name]) => name).sort()).toEqual([
       "a/b/c/random",
@@ -189,10 +189,10 @@ END`,
     ]);
     const archive = readFileSync(stored);
     for (const [name, inode] of inPlace) {
-      const start = (inode.body as FileStretch).offset;
+      const start = (inode.body as FileRange).offset;
       const content = readFileSync(scratch(`tree/${name}`));
       expect(archive.subarray(start, start + inode.size).equals(content)).toBe(true);
-      expect(contentPath(inode.body as FileStretch)).toMatch(/^\/proc\/self\/fd\/\d+$/);
+      expect(contentPath(inode.body as FileRange)).toMatch(/^\/proc\/self\/fd\/\d+$/);
     }
   });
 });

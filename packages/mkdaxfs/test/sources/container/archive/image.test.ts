@@ -12,7 +12,7 @@ import {
 import { describe, expect, it } from "vitest";
 import type { FileEntry } from "../../../../src/model/source.js";
 import type { Plan } from "../../../../src/plan/plan.js";
-import { streamPieces, WINDOW_BUFFER_SIZE } from "../../../../src/write/copy.js";
+import { streamChunks, WINDOW_BUFFER_SIZE } from "../../../../src/write/copy.js";
 import {
   contentUuid,
   encodeMetadata,
@@ -20,7 +20,7 @@ import {
   encodeTargets,
   type Identity,
 } from "../../../../src/write/metadata.js";
-import { partOf, piecesOf } from "../../../../src/write/pieces.js";
+import { batchOf, placedChunks } from "../../../../src/write/placed-chunks.js";
 import {
   device,
   directory,
@@ -41,15 +41,15 @@ const NOBODY: Identity = { label: "", buildTimeNs: 0n, uuid: undefined };
 /** The image of a plan, put together in memory. */
 function imageOf(plan: Plan, identity: Identity = NOBODY): { bytes: Buffer; uuid: string } {
   const bytes = Buffer.alloc(plan.totalSize);
-  const pieces = piecesOf(plan);
-  const sums = new Uint32Array(pieces.offsets.length);
+  const placed = placedChunks(plan);
+  const sums = new Uint32Array(placed.offsets.length);
   const sink = {
     buffer: () => new Uint8Array(WINDOW_BUFFER_SIZE),
     write: (written: Uint8Array, offset: number): void => bytes.set(written, offset),
   };
-  for (let part = 0; part < pieces.parts.length - 1; part++) {
-    const { pieces: list, offsets } = partOf(pieces, part);
-    sums.set(streamPieces(list, offsets, sink), pieces.parts[part]!);
+  for (let batch = 0; batch < placed.batches.length - 1; batch++) {
+    const { chunks, offsets } = batchOf(placed, batch);
+    sums.set(streamChunks(chunks, offsets, sink), placed.batches[batch]!);
   }
   const metadata = encodeMetadata(plan, sink.write);
   const targets = encodeTargets(plan);
@@ -71,7 +71,7 @@ const contents = new Map<string, Buffer>([
   ["d/page", random.bytes(4096)],
   ["d/\xe4", random.bytes(4097)],
   ["d/huge", Buffer.alloc(HUGE_SIZE + 1, random.bytes(1009))],
-  ["pieces", Buffer.alloc(9 * 1024 * 1024, random.bytes(1013))],
+  ["chunks", Buffer.alloc(9 * 1024 * 1024, random.bytes(1013))],
 ]);
 
 function entries(): FileEntry[] {
