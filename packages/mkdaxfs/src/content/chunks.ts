@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { bytesIn, runsWithin } from "../model/data-runs.js";
-import type { Content, FileInode } from "../model/source.js";
+import type { FileWithContent } from "../model/inode.js";
 import { emptyList, type RangeList, setRange } from "./ranges.js";
 
 /** A large content is read in chunks of this size, by more than one thread. */
@@ -8,7 +8,7 @@ export const CHUNK_SIZE = 8 * 1024 * 1024;
 
 /** Chunks of contents. Lists of them are made a batch at a time. */
 export class Chunks {
-  private readonly files: FileInode[] = [];
+  private readonly files: FileWithContent[] = [];
   /** Bytes of the content that lie before each chunk. */
   private readonly from: Float64Array;
   readonly sizes: Float64Array;
@@ -25,7 +25,7 @@ export class Chunks {
   }
 
   /** Adds `size` bytes at `from` of the content of a regular file. */
-  add(file: FileInode, from: number, size: number): void {
+  add(file: FileWithContent, from: number, size: number): void {
     this.from[this.files.length] = from;
     this.sizes[this.files.length] = size;
     this.files.push(file);
@@ -33,7 +33,7 @@ export class Chunks {
 
   /** Bytes that have to be read of a chunk: those of its known holes don't count. */
   bytesRead(index: number): number {
-    const { data } = this.files[index]!.body as Content;
+    const { data } = this.files[index]!.content;
     const size = this.sizes[index]!;
     if (data === undefined) return size;
     return bytesIn(runsWithin(data, this.from[index]!, this.from[index]! + size));
@@ -46,7 +46,7 @@ export class Chunks {
       const file = this.files[i]!;
       const from = this.from[i]!;
       setRange(list, i - start, file, from, this.sizes[i]!);
-      const { data } = file.body as Content;
+      const { data } = file.content;
       if (data !== undefined)
         list.data.set(i - start, runsWithin(data, from, from + this.sizes[i]!));
     }
@@ -55,12 +55,12 @@ export class Chunks {
 }
 
 /** How many chunks a content has. */
-export function chunkCount(file: FileInode): number {
+export function chunkCount(file: FileWithContent): number {
   return Math.ceil(file.size / CHUNK_SIZE);
 }
 
 /** The chunks of contents, one after the other. */
-export function chunksOf(files: readonly FileInode[]): Chunks {
+export function chunksOf(files: readonly FileWithContent[]): Chunks {
   const chunks = new Chunks(files.reduce((count, file) => count + chunkCount(file), 0));
   for (const file of files) {
     for (let from = 0; from < file.size; from += CHUNK_SIZE) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import type { WorkerPool } from "../jobs/pool.js";
-import type { FileInode } from "../model/source.js";
+import type { FileWithContent } from "../model/inode.js";
 import type { Progress } from "../options.js";
 import { batchesByCost } from "./batches.js";
 import { chunkCount, chunksOf } from "./chunks.js";
@@ -10,7 +10,7 @@ import { fingerprintTask, hashTask } from "./hash.js";
 import { wholeContents } from "./ranges.js";
 
 /** Which files have the content of another: file -> the one that stands for all of its content. */
-export type Duplicates = ReadonlyMap<FileInode, FileInode>;
+export type Duplicates = ReadonlyMap<FileWithContent, FileWithContent>;
 
 const HASH_SIZE = 32;
 
@@ -21,7 +21,7 @@ const HASH_SIZE = 32;
  * @throws BuildError when one can't be read.
  */
 export async function findDuplicates(
-  files: readonly FileInode[],
+  files: readonly FileWithContent[],
   pool: WorkerPool,
   report: (progress: Progress) => void,
 ): Promise<Duplicates> {
@@ -31,8 +31,8 @@ export async function findDuplicates(
   );
   const samePrint = notAlone(sameSize, await fingerprintsOf(sameSize, pool));
   const hashes = await hashesOf(samePrint, pool, report);
-  const holders = new Map<string, FileInode>();
-  const duplicates = new Map<FileInode, FileInode>();
+  const holders = new Map<string, FileWithContent>();
+  const duplicates = new Map<FileWithContent, FileWithContent>();
   let chunk = 0;
   for (const file of samePrint) {
     const start = chunk * HASH_SIZE;
@@ -49,9 +49,9 @@ export async function findDuplicates(
 
 /** The files that share their key with another. */
 function notAlone(
-  files: readonly FileInode[],
+  files: readonly FileWithContent[],
   keys: Float64Array | Uint32Array,
-): readonly FileInode[] {
+): readonly FileWithContent[] {
   // A sorted column takes a tenth of the memory of a map that counts.
   const sorted = keys.slice().sort();
   const repeated = new Set<number>();
@@ -63,7 +63,7 @@ function notAlone(
 
 /** SHA-256 of each chunk of each content. */
 async function hashesOf(
-  files: readonly FileInode[],
+  files: readonly FileWithContent[],
   pool: WorkerPool,
   report: (progress: Progress) => void,
 ): Promise<Buffer> {
@@ -86,7 +86,10 @@ async function hashesOf(
  * A checksum of size and first page of each content. Those that share it by chance are hashed in
  * vain, no more.
  */
-async function fingerprintsOf(files: readonly FileInode[], pool: WorkerPool): Promise<Uint32Array> {
+async function fingerprintsOf(
+  files: readonly FileWithContent[],
+  pool: WorkerPool,
+): Promise<Uint32Array> {
   const starts = batchesByCost(files.length, (index) =>
     Math.min(files[index]!.size, FINGERPRINT_SIZE),
   );

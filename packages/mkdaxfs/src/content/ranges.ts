@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import type { HostPath } from "../host/path.js";
+import { contentPath } from "../model/content.js";
 import type { DataRuns } from "../model/data-runs.js";
-import { type Content, contentPath, type FileInode } from "../model/source.js";
+import type { FileWithContent } from "../model/inode.js";
 
 /** Ranges of files to read, as columns, which pass between threads at little cost. */
 export interface RangeList {
@@ -31,11 +32,11 @@ export function emptyList(count: number): RangeList {
 export function setRange(
   list: RangeList,
   index: number,
-  file: FileInode,
+  file: FileWithContent,
   from: number,
   size: number,
 ): void {
-  const content = file.body as Content;
+  const { content } = file;
   list.paths[index] = contentPath(content);
   list.starts[index] = content.offset + from;
   list.sizes[index] = size;
@@ -43,7 +44,11 @@ export function setRange(
 }
 
 /** The whole contents, holes and all, of the files from index `start` to before `end`. */
-export function wholeContents(files: readonly FileInode[], start: number, end: number): RangeList {
+export function wholeContents(
+  files: readonly FileWithContent[],
+  start: number,
+  end: number,
+): RangeList {
   const list = emptyList(end - start);
   for (let i = start; i < end; i++) setRange(list, i - start, files[i]!, 0, files[i]!.size);
   return list;

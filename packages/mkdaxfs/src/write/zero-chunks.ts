@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 import { DIGEST_CHUNK_SIZE } from "@daxfs/format";
-import type { Content } from "../model/source.js";
 import type { Plan } from "../plan/plan.js";
 
 /**
@@ -21,7 +20,7 @@ export function zeroChunks(plan: Plan): Uint8Array {
   markData(dataOffset, dataOffset + targets);
   for (const [index, inode] of extents.inodes.entries()) {
     const offset = extents.offsets[index]!;
-    const { data } = inode.body as Content;
+    const { data } = inode.content;
     if (data === undefined) {
       markData(offset, offset + inode.size);
       continue;

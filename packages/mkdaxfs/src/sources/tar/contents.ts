@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import type { ByteString } from "@daxfs/format";
 import type { HostPath } from "../../host/path.js";
+import { FileRange, HoledRange } from "../../model/content.js";
 import { dataRuns } from "../../model/data-runs.js";
-import { FileRange, HoledRange } from "../../model/source.js";
 import type { Spool } from "../spool.js";
 import type { TarEntry } from "./entry.js";
 import type { TarInput } from "./input.js";

@@ -5,7 +5,7 @@ import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import { printable } from "@daxfs/format";
 import type { Entry } from "yauzl";
 import { isSystemError } from "../../errors.js";
-import { FileRange } from "../../model/source.js";
+import { FileRange } from "../../model/content.js";
 import type { SourceContext } from "../context.js";
 import { decompress } from "../decompress/decompress.js";
 import type { Spool } from "../spool.js";
@@ -55,10 +55,10 @@ export class ContentReader {
 
   /**
    * Verifies a small content, and unpacks it.
-   * @returns null where it is empty
+   * @returns undefined where it is empty
    * @throws EntryError
    */
-  place(entry: Entry, start: number): FileRange | null {
+  place(entry: Entry, start: number): FileRange | undefined {
     const bytes = this.whole(entry, start);
     const content = this.range(entry, start);
     if (entry.compressionMethod === DEFLATED && bytes.length > 0) this.openSpool().append(bytes);
@@ -66,7 +66,7 @@ export class ContentReader {
   }
 
   /** The same for a content of any size and method. @throws EntryError or BuildError */
-  async placeLarge(entry: Entry, start: number): Promise<FileRange | null> {
+  async placeLarge(entry: Entry, start: number): Promise<FileRange | undefined> {
     const content = this.range(entry, start);
     const isStored = entry.compressionMethod === STORED;
     await this.readLarge(entry, start, (chunk) => {
@@ -122,8 +122,8 @@ export class ContentReader {
   }
 
   /** Where a content will lie: in the archive, or behind what has been unpacked so far. */
-  private range(entry: Entry, start: number): FileRange | null {
-    if (entry.uncompressedSize === 0) return null;
+  private range(entry: Entry, start: number): FileRange | undefined {
+    if (entry.uncompressedSize === 0) return undefined;
     if (entry.compressionMethod === STORED) {
       return new FileRange(this.file.directory, this.file.name, start);
     }

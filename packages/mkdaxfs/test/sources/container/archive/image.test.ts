@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What a plan becomes, read back: everything but the scan, the search for duplicates and the file.
 import { writeFileSync } from "node:fs";
-import {
-  checkImage,
-  describeFinding,
-  FILE_TYPE,
-  HUGE_SIZE,
-  ImageReader,
-  MemoryBytes,
-} from "@daxfs/format";
+import { checkImage, describeFinding, HUGE_SIZE, ImageReader, MemoryBytes } from "@daxfs/format";
 import { describe, expect, it } from "vitest";
-import type { FileEntry } from "../../../../src/model/source.js";
+import type { InodeEntry } from "../../../../src/model/source.js";
 import type { Plan } from "../../../../src/plan/plan.js";
 import { streamChunks, WINDOW_BUFFER_SIZE } from "../../../../src/write/copy.js";
 import {
@@ -25,10 +18,10 @@ import {
   device,
   directory,
   entry,
-  fileInode,
   link,
   planOf,
   Random,
+  regularInode,
   scratchDirectory,
   special,
   symlink,
@@ -59,10 +52,10 @@ function imageOf(plan: Plan, identity: Identity = NOBODY): { bytes: Buffer; uuid
   return { bytes, uuid: Buffer.from(uuid).toString("hex") };
 }
 
-function realFile(path: string, bytes: Uint8Array, extra?: Parameters<typeof fileInode>[2]) {
+function realFile(path: string, bytes: Uint8Array, extra?: Parameters<typeof regularInode>[2]) {
   const host = scratch(Buffer.from(path, "latin1").toString("hex"));
   writeFileSync(host, bytes);
-  return entry(path, fileInode(host, bytes.length, extra));
+  return entry(path, regularInode(host, bytes.length, extra));
 }
 
 const random = new Random(12);
@@ -74,7 +67,7 @@ const contents = new Map<string, Buffer>([
   ["chunks", Buffer.alloc(9 * 1024 * 1024, random.bytes(1013))],
 ]);
 
-function entries(): FileEntry[] {
+function entries(): InodeEntry[] {
   const value = Uint8Array.of(0, 1, 0);
   const xattrs = [
     { name: "user.b", value },
@@ -92,9 +85,9 @@ function entries(): FileEntry[] {
     realFile("empty", new Uint8Array(0), { mode: 0 }),
     symlink("link", "t".repeat(4095)),
     symlink("d/link", "\xff"),
-    device("d/disk", FILE_TYPE.BLOCK_DEVICE, 4095, 1048575),
-    special("fifo", FILE_TYPE.FIFO),
-    special("socket", FILE_TYPE.SOCKET),
+    device("d/disk", "block-device", 4095, 1048575),
+    special("fifo", "fifo"),
+    special("socket", "socket"),
   ];
 }
 
