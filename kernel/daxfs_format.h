@@ -99,7 +99,7 @@ struct daxfs_superblock {
 	 */
 	__le32 super_crc32;
 	/*
-	 * SHA-256 of the SHA-256 digests, in order, of each 2 MiB piece of the
+	 * SHA-256 of the SHA-256 digests, in order, of each 2 MiB chunk of the
 	 * data area (the last may be shorter), so that several cores can
 	 * compute it (extension)
 	 */

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { ImageBytes } from "./bytes.js";
 import type { Superblock } from "./records.js";
-import { DIGEST_PIECE_SIZE, FLAG, INODE, SUPERBLOCK } from "./schema.js";
+import { DIGEST_CHUNK_SIZE, FLAG, INODE, SUPERBLOCK } from "./schema.js";
 
 const SUPER_CRC = SUPERBLOCK.fields.find((field) => field.name === "super_crc32")!.offset;
 
@@ -39,10 +39,10 @@ export function metadataCrc(bytes: ImageBytes, superblock: Superblock): number {
   return crc;
 }
 
-/** SHA-256 of each piece that covers the data area, and how they become one digest. */
-export function digestOfPieces(pieces: Iterable<Uint8Array>): Uint8Array {
+/** SHA-256 of each chunk that covers the data area, and how they become one digest. */
+export function digestOfChunks(chunks: Iterable<Uint8Array>): Uint8Array {
   const hash = createHash("sha256");
-  for (const piece of pieces) hash.update(piece);
+  for (const chunk of chunks) hash.update(chunk);
   return hash.digest();
 }
 
@@ -50,19 +50,19 @@ function sha256(bytes: Uint8Array): Uint8Array {
   return createHash("sha256").update(bytes).digest();
 }
 
-/** The digest of an image's data area; reads all of it but pieces that are known to be zeros. */
+/** The digest of an image's data area; reads all of it but chunks that are known to be zeros. */
 export function dataDigest(bytes: ImageBytes, superblock: Superblock): Uint8Array {
-  const pieces: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [];
   const end = Number(superblock.total_size);
   let ofZeros: Uint8Array | undefined;
-  for (let at = Number(superblock.data_offset); at < end; at += DIGEST_PIECE_SIZE) {
-    const size = Math.min(DIGEST_PIECE_SIZE, end - at);
-    if (size === DIGEST_PIECE_SIZE && bytes.isHole?.(at, size)) {
+  for (let at = Number(superblock.data_offset); at < end; at += DIGEST_CHUNK_SIZE) {
+    const size = Math.min(DIGEST_CHUNK_SIZE, end - at);
+    if (size === DIGEST_CHUNK_SIZE && bytes.isHole?.(at, size)) {
       ofZeros ??= sha256(new Uint8Array(size));
-      pieces.push(ofZeros);
+      chunks.push(ofZeros);
     } else {
-      pieces.push(sha256(bytes.read(at, size)));
+      chunks.push(sha256(bytes.read(at, size)));
     }
   }
-  return digestOfPieces(pieces);
+  return digestOfChunks(chunks);
 }

@@ -55,7 +55,7 @@ export const XATTR_LIST_MAX = 65536;
 /** Attributes that a file can have: a name takes two bytes of the list at least. */
 export const XATTR_COUNT_MAX = XATTR_LIST_MAX / 2;
 /** Bytes of the data area that one digest covers. */
-export const DIGEST_PIECE_SIZE = 2 * 1024 * 1024;
+export const DIGEST_CHUNK_SIZE = 2 * 1024 * 1024;
 /** Alignment of the xattr area and of each set in it, in bytes. */
 export const XATTR_SET_ALIGN = 8;
 /** Largest device major and minor numbers that Linux has. */
@@ -212,7 +212,7 @@ export const SUPERBLOCK = {
       offset: 152,
       type: bytes(32),
       meaning:
-        "SHA-256 of the SHA-256 digests, in order, of each 2 MiB piece of the data area (the last " +
+        "SHA-256 of the SHA-256 digests, in order, of each 2 MiB chunk of the data area (the last " +
         "may be shorter), so that several cores can compute it",
       extension: true,
     },

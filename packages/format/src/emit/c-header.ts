@@ -69,7 +69,7 @@ export function emitHeader(): string {
     define("DAXFS_XATTR_VALUE_MAX", String(format.XATTR_VALUE_MAX)),
     define("DAXFS_XATTR_COUNT_MAX", String(format.XATTR_COUNT_MAX)),
     define("DAXFS_XATTR_SET_ALIGN", String(format.XATTR_SET_ALIGN)),
-    define("DAXFS_DIGEST_PIECE_SIZE", hex(format.DIGEST_PIECE_SIZE)),
+    define("DAXFS_DIGEST_PIECE_SIZE", hex(format.DIGEST_CHUNK_SIZE)),
     define("DAXFS_DEVICE_MAJOR_MAX", hex(format.DEVICE_MAJOR_MAX)),
     define("DAXFS_DEVICE_MINOR_MAX", hex(format.DEVICE_MINOR_MAX)),
   ];

@@ -8,7 +8,7 @@ import { jsonReport } from "./json-report.js";
 import { barPaint, ProgressBar, showsBar } from "./progress-bar.js";
 import { CompilerTuning } from "./v8-tuning.js";
 
-/** Builds, and prints what was built. @throws BuildError, Interrupted */
+/** Builds, and prints what was built. @throws BuildError, InterruptedError */
 export async function runBuild(sources: readonly string[], flags: Flags): Promise<void> {
   const options = buildOptions(sources, flags, process.env);
   const messages = new BuildMessages(

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { CommanderError } from "commander";
 import { BuildError, isSystemError, systemErrorText } from "../errors.js";
 import { keepSpareThreads, type Thread } from "../jobs/threads.js";
-import { Interrupted } from "./interruption.js";
+import { InterruptedError } from "./interruption.js";
 import { oneLine } from "./one-line.js";
 import { type Actions, createProgram } from "./program.js";
 import { UsageError } from "./usage-error.js";
@@ -41,7 +41,7 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
     // What keeps the process alive has been given up.
-    if (error instanceof Interrupted) process.exit(error.status);
+    if (error instanceof InterruptedError) process.exit(error.status);
     if (error instanceof BuildError) {
       process.stderr.write(`mkdaxfs: ${oneLine(error.message)}\n`);
       return error instanceof UsageError ? USAGE_ERROR : 1;

@@ -10,8 +10,8 @@ const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 const ECHO_TIME = 500;
 
 /** Goes through what a signal gave up. */
-export class Interrupted extends Error {
-  override readonly name = "Interrupted";
+export class InterruptedError extends Error {
+  override readonly name = "InterruptedError";
 
   /** @param status with which the process ends, as a shell shows a process that a signal ended */
   constructor(readonly status: number) {
@@ -22,14 +22,14 @@ export class Interrupted extends Error {
 /**
  * Runs an action that cleans up after itself when its signal is aborted, and aborts that when the
  * process is told to end. Told again after a while, the process ends as it is.
- * @throws Interrupted in place of what the action throws once it was told
+ * @throws InterruptedError in place of what the action throws once it was told
  */
 export async function interruptible<T>(action: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   let told = 0;
   const handlers = Object.entries(SIGNALS).map(([name, number]) => {
     const handler = () => {
-      const interrupted = new Interrupted(128 + number);
+      const interrupted = new InterruptedError(128 + number);
       if (!controller.signal.aborted) {
         told = performance.now();
         controller.abort(interrupted);

@@ -5,18 +5,18 @@ import { BLOCK_SIZE } from "@daxfs/format";
 import { FileSequence, readBuffer } from "../host/file.js";
 import type { Task } from "../jobs/task.js";
 import { fingerprintOf } from "./fingerprint.js";
-import type { ContentList } from "./list.js";
+import type { RangeList } from "./ranges.js";
 import { isZeroBlock } from "./zero-blocks.js";
 
 const BUFFER_SIZE = 512 * 1024;
 
 /**
- * A SHA-256 hash of each content, 32 bytes a piece, which is the same for contents of equal bytes
+ * A SHA-256 hash of each chunk, 32 bytes each, which is the same for contents of equal bytes
  * and equal length and for no others. It covers the blocks that are not all zeros, each run of them
  * with its place, so that it does not matter which holes are known.
  * @throws BuildError
  */
-export function hashContents(contents: ContentList): Uint8Array {
+export function hashContents(contents: RangeList): Uint8Array {
   const hashes = new Uint8Array(contents.paths.length * 32);
   const buffer = readBuffer(BUFFER_SIZE);
   readEach(contents, (descriptor, index) => {
@@ -76,7 +76,7 @@ function updateWithBlocks(hash: Hash, bytes: Uint8Array, offset: number): void {
  * The fingerprint of each content.
  * @throws BuildError
  */
-export function fingerprintContents(contents: ContentList): Uint32Array {
+export function fingerprintContents(contents: RangeList): Uint32Array {
   const fingerprints = new Uint32Array(contents.paths.length);
   readEach(contents, (descriptor, index) => {
     const start = contents.starts[index]!;
@@ -85,7 +85,7 @@ export function fingerprintContents(contents: ContentList): Uint32Array {
   return fingerprints;
 }
 
-function readEach({ paths }: ContentList, read: (descriptor: number, index: number) => void): void {
+function readEach({ paths }: RangeList, read: (descriptor: number, index: number) => void): void {
   const files = new FileSequence();
   try {
     for (const [index, path] of paths.entries()) {
@@ -97,10 +97,10 @@ function readEach({ paths }: ContentList, read: (descriptor: number, index: numb
 }
 
 /** `hashContents` on any thread. */
-export const hashTask: Task<ContentList, Uint8Array> = { name: "hash", run: hashContents };
+export const hashTask: Task<RangeList, Uint8Array> = { name: "hash", run: hashContents };
 
 /** `fingerprintContents` on any thread. */
-export const fingerprintTask: Task<ContentList, Uint32Array> = {
+export const fingerprintTask: Task<RangeList, Uint32Array> = {
   name: "fingerprint",
   run: fingerprintContents,
 };

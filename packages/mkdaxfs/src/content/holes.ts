@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
+import { contentPath, HoledFile } from "../model/content.js";
 import { dataRuns } from "../model/data-runs.js";
-import { contentPath, type FileInode, HoledFile } from "../model/source.js";
+import type { FileWithContent } from "../model/inode.js";
 
 // Node has no lseek(2), whose SEEK_DATA and SEEK_HOLE tell where the holes of a file are. Perl and
 // Python have it, and nearly every system has one of them: Debian can't be without Perl. Where there
@@ -68,11 +69,17 @@ const OUTPUT_MAX = 256 * 1024 * 1024;
  * @param files regular files
  * @throws the reason of the signal when it is aborted
  */
-export async function findHoles(files: readonly FileInode[], signal: AbortSignal): Promise<void> {
-  const holed = files.filter(({ body }) => body instanceof HoledFile);
+export async function findHoles(
+  files: readonly Pick<FileWithContent, "content" | "size">[],
+  signal: AbortSignal,
+): Promise<void> {
+  const holed: { readonly content: HoledFile; readonly size: number }[] = [];
+  for (const { content, size } of files) {
+    if (content instanceof HoledFile) holed.push({ content, size });
+  }
   if (holed.length === 0) return;
   const paths = Buffer.from(
-    holed.map(({ body }) => `${contentPath(body as HoledFile)}\0`).join(""),
+    holed.map(({ content }) => `${contentPath(content)}\0`).join(""),
     "latin1",
   );
   for (const helper of HELPERS) {
@@ -80,9 +87,9 @@ export async function findHoles(files: readonly FileInode[], signal: AbortSignal
     signal.throwIfAborted();
     const lines = output?.split("\n") ?? [];
     if (lines.length !== holed.length + 1) continue;
-    for (const [index, { body, size }] of holed.entries()) {
+    for (const [index, { content, size }] of holed.entries()) {
       const runs = runsOf(lines[index]!, size);
-      if (runs !== undefined) (body as HoledFile).data = dataRuns(runs, size);
+      if (runs !== undefined) content.data = dataRuns(runs, size);
     }
     return;
   }

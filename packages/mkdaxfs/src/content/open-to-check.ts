@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { statSync } from "node:fs";
-import { byteStringOf, FILE_TYPE, FileBytes } from "@daxfs/format";
+import { byteStringOf, FileBytes } from "@daxfs/format";
+import { HoledFile } from "../model/content.js";
 import { runsWithin } from "../model/data-runs.js";
-import { FileInode, HoledFile } from "../model/source.js";
 import { findHoles } from "./holes.js";
 
 /** What st_blocks counts. */
@@ -19,8 +19,7 @@ export async function openToCheck(image: string, signal: AbortSignal): Promise<F
   const path = byteStringOf(Buffer.from(image));
   const slash = path.lastIndexOf("/");
   const holed = new HoledFile(slash < 0 ? "." : path.slice(0, slash + 1), path.slice(slash + 1));
-  const inode = new FileInode(FILE_TYPE.REGULAR, 0, 0, 0n, stats.size, holed);
-  await findHoles([inode], signal);
+  await findHoles([{ content: holed, size: stats.size }], signal);
   const { data } = holed;
   if (data === undefined) return new FileBytes(image);
   return new FileBytes(

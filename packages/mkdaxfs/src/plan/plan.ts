@@ -4,7 +4,6 @@ import {
   type ByteString,
   DEVICE_MAJOR_MAX,
   DEVICE_MINOR_MAX,
-  FILE_TYPE,
   HUGE_SIZE,
   INODE,
   NAME_MAX,
@@ -19,15 +18,22 @@ import {
 } from "@daxfs/format";
 import type { Duplicates } from "../content/duplicates.js";
 import { BuildError } from "../errors.js";
+import { CONTENT_MAX } from "../model/content.js";
+import {
+  type DeviceInode,
+  type DirectoryInode,
+  type FileWithContent,
+  hasContent,
+  type Inode,
+} from "../model/inode.js";
 import { TIME_MAX, TIME_MIN } from "../model/limits.js";
-import { CONTENT_MAX, type Device, type FileInode } from "../model/source.js";
 import type { Tree } from "../tree/tree.js";
 import { Placement } from "./placement.js";
 import { type XattrArea, XattrAreaBuilder } from "./xattr-area.js";
 
 /** The inode table as columns; index i is inode i + 1. */
 export interface InodeTable {
-  readonly inodes: readonly FileInode[];
+  readonly inodes: readonly Inode[];
   readonly names: readonly ByteString[];
   readonly parents: Uint32Array;
   /** First child of a directory, 0 if empty; of anything else link_ino. */
@@ -44,7 +50,7 @@ export interface InodeTable {
 
 /** Contents that are stored, each once, in ascending order of offsets. */
 export interface Extents {
-  readonly inodes: readonly FileInode[];
+  readonly inodes: readonly FileWithContent[];
   /** From the start of the image. */
   readonly offsets: Float64Array;
 }
@@ -142,24 +148,25 @@ type Numbering = Pick<InodeTable, "inodes" | "names" | "parents" | "firstChildre
 function numberInodes(tree: Tree): Numbering {
   const count = countNames(tree.root);
   if (count > COUNT_MAX) throw new BuildError("the tree has more than 2^32 - 1 entries");
-  const inodes = new Array<FileInode>(count).fill(tree.root);
+  const inodes = new Array<Inode>(count).fill(tree.root);
   const names = new Array<ByteString>(count).fill("");
   const parents = new Uint32Array(count);
   const firstChildren = new Uint32Array(count);
-  const firstNames = new Map<FileInode, number>();
+  const firstNames = new Map<Inode, number>();
   let end = 1;
   for (let index = 0; index < count; index++) {
     const inode = inodes[index]!;
-    if (!(inode.body instanceof Map)) {
+    if (inode.kind !== "directory") {
       if (inode.links < 2) continue;
       const first = firstNames.get(inode);
       if (first === undefined) firstNames.set(inode, index + 1);
       else firstChildren[index] = first;
       continue;
     }
-    if (inode.body.size > 0) firstChildren[index] = end + 1;
-    for (const name of [...inode.body.keys()].sort()) {
-      inodes[end] = inode.body.get(name)!;
+    const { children } = inode;
+    if (children.size > 0) firstChildren[index] = end + 1;
+    for (const name of [...children.keys()].sort()) {
+      inodes[end] = children.get(name)!;
       names[end] = name;
       parents[end] = index + 1;
       end++;
@@ -168,13 +175,13 @@ function numberInodes(tree: Tree): Numbering {
   return { inodes, names, parents, firstChildren };
 }
 
-function countNames(root: FileInode): number {
+function countNames(root: DirectoryInode): number {
   let count = 1;
   const pending = [root];
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
     count += directory.children.size;
     for (const inode of directory.children.values()) {
-      if (inode.body instanceof Map) pending.push(inode);
+      if (inode.kind === "directory") pending.push(inode);
     }
   }
   return count;
@@ -198,21 +205,33 @@ function planMetadata(table: InodeTable): XattrArea {
     const refused = whyInexpressible(names[index]!, inode);
     if (refused !== undefined) throw new BuildError(`${pathOf(table, index)}: ${refused}`);
     if (parents[index + 1] === parents[index] && index > 0) nextSiblings[index] = index + 2;
-    if (inode.body instanceof Map) {
+    sizes[index] = sizeField(inode);
+    if (inode.kind === "directory") {
       links[index]! += 2;
-      sizes[index] = inode.body.size * INODE.size;
       if (index > 0) links[parents[index]! - 1]!++;
     } else {
       links[index] = inode.links;
-      sizes[index] = typeof inode.body === "string" ? inode.body.length : inode.size;
     }
-    const furtherName = !(inode.body instanceof Map) && table.firstChildren[index] !== 0;
+    const furtherName = inode.kind !== "directory" && table.firstChildren[index] !== 0;
     if (!furtherName) xattrs.add(index + 1, inode.xattrs);
   }
   return xattrs.finish();
 }
 
-function whyInexpressible(name: ByteString, inode: FileInode): string | undefined {
+function sizeField(inode: Inode): number {
+  switch (inode.kind) {
+    case "directory":
+      return inode.children.size * INODE.size;
+    case "file":
+      return inode.size;
+    case "symlink":
+      return inode.target.length;
+    default:
+      return 0;
+  }
+}
+
+function whyInexpressible(name: ByteString, inode: Inode): string | undefined {
   if (name.length > NAME_MAX) {
     return `the name has ${name.length} bytes, an image holds at most ${NAME_MAX} (rename it)`;
   }
@@ -222,15 +241,15 @@ function whyInexpressible(name: ByteString, inode: FileInode): string | undefine
   if (inode.mtimeNs > TIME_MAX || inode.mtimeNs < TIME_MIN) {
     return "its mtime is outside the years 1677 to 2262 that an image holds (touch it)";
   }
-  if (inode.type === FILE_TYPE.SYMLINK) {
-    const target = inode.body as ByteString;
+  if (inode.kind === "symlink") {
+    const { target } = inode;
     if (target.length < 1 || target.length > SYMLINK_MAX) {
       return `its target has ${target.length} bytes, an image holds 1 to ${SYMLINK_MAX}`;
     }
     if (target.includes("\0")) return "its target has a NUL inside";
   }
   if (isDevice(inode)) {
-    const { major, minor } = inode.body as Device;
+    const { major, minor } = inode.device;
     if (major > DEVICE_MAJOR_MAX || minor > DEVICE_MINOR_MAX) {
       return `Linux has no device number ${major}:${minor}`;
     }
@@ -251,8 +270,8 @@ function whyInexpressible(name: ByteString, inode: FileInode): string | undefine
   return undefined;
 }
 
-function isDevice(inode: FileInode): boolean {
-  return inode.type === FILE_TYPE.CHARACTER_DEVICE || inode.type === FILE_TYPE.BLOCK_DEVICE;
+function isDevice(inode: Inode): inode is DeviceInode {
+  return inode.kind === "character-device" || inode.kind === "block-device";
 }
 
 function pathOf(table: InodeTable, index: number): string {
@@ -269,8 +288,8 @@ function placeTargets(
   const places = new Map<ByteString, number>();
   let end = start;
   for (const [index, inode] of table.inodes.entries()) {
-    if (inode.type !== FILE_TYPE.SYMLINK) continue;
-    const target = inode.body as ByteString;
+    if (inode.kind !== "symlink") continue;
+    const { target } = inode;
     let place = places.get(target);
     if (place === undefined) {
       place = end;
@@ -290,18 +309,18 @@ function placeContents(
 ): { readonly extents: Extents; readonly totalSize: number } {
   // The first file in the table with a content stands for it, whichever one the search for
   // duplicates took, so that the order in which files were read does not matter.
-  const stored: FileInode[] = [];
-  const shared = new Map<FileInode, number>();
+  const stored: FileWithContent[] = [];
+  const shared = new Map<FileWithContent, number>();
   /** Per index of the table: which of the stored contents is its own, plus one. */
   const slots = new Uint32Array(table.inodes.length);
   const holders = new Set(duplicates.values());
   for (let index = 0; index < table.inodes.length; index++) {
     const inode = table.inodes[index]!;
     if (isDevice(inode)) {
-      const { major, minor } = inode.body as Device;
+      const { major, minor } = inode.device;
       table.dataOffsets[index] = packDevice(major, minor);
     }
-    if (inode.type !== FILE_TYPE.REGULAR || inode.size === 0) continue;
+    if (!hasContent(inode)) continue;
     const holder = duplicates.get(inode) ?? inode;
     // Few files share a content, and only those cost a place in the map.
     const several = inode.links > 1 || holders.has(holder);
@@ -324,7 +343,7 @@ function placeContents(
 }
 
 /** Contents in the order in which they lie in the image. */
-function inOrder(inodes: FileInode[], offsets: Float64Array): Extents {
+function inOrder(inodes: FileWithContent[], offsets: Float64Array): Extents {
   // Without large files they do so already.
   if (offsets.every((offset, slot) => slot === 0 || offset > offsets[slot - 1]!)) {
     return { inodes, offsets };

@@ -3,7 +3,7 @@ import type { HostPath } from "../host/path.js";
 
 /** Bytes of an archive, as a source gets them. */
 export type ByteInput =
-  /** A stretch of a file of this machine that stays as it is: contents in it need no copy. */
+  /** A range of a file of this machine that stays as it is: contents in it need no copy. */
   | {
       readonly kind: "file";
       readonly path: HostPath;

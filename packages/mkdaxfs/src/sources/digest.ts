@@ -87,7 +87,7 @@ export async function readSmall(
   limit: number,
   what: string,
 ): Promise<Uint8Array> {
-  if (input.kind === "file") return readStretch(input, limit, what);
+  if (input.kind === "file") return readRange(input, limit, what);
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of input.stream) {
@@ -98,7 +98,7 @@ export async function readSmall(
   return Buffer.concat(parts);
 }
 
-function readStretch(
+function readRange(
   { path, offset, size }: Extract<ByteInput, { kind: "file" }>,
   limit: number,
   what: string,

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import type { ByteString } from "@daxfs/format";
 import { BuildError, isSystemError, systemErrorText } from "../errors.js";
 import type { HostPath } from "../host/path.js";
-import { CONTENT_MAX } from "../model/source.js";
+import { CONTENT_MAX } from "../model/content.js";
 
 /**
  * A temporary file for contents that can't be read where they lie: compressed, sparse, or from a

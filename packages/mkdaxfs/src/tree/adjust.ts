@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-import { ACCESS_ACL, type ByteString, FILE_TYPE, printable, type Xattr } from "@daxfs/format";
+import { ACCESS_ACL, type ByteString, printable, type Xattr } from "@daxfs/format";
 import { BuildError } from "../errors.js";
+import type { Children, DirectoryInode, Inode } from "../model/inode.js";
 import { ID_MAX, TIME_MAX, TIME_MIN } from "../model/limits.js";
-import type { Children, FileInode } from "../model/source.js";
 import type { BuildOptions } from "../options.js";
 import { parseModeChange } from "./file-mode.js";
 import { type IdMap, idMap } from "./id-map.js";
 import { aclWithMode } from "./posix-acl.js";
-import { XattrFault } from "./xattr-fault.js";
+import { XattrError } from "./xattr-error.js";
 import { type IdOf, withChangedIds, type XattrIds } from "./xattr-ids.js";
 import { type XattrOptions, XattrPolicy } from "./xattr-policy.js";
 
@@ -37,7 +37,7 @@ export interface Adjusted {
 export function treeAdjuster(
   options: AdjustOptions,
   policy = new XattrPolicy(options),
-): (root: FileInode) => Adjusted {
+): (root: DirectoryInode) => Adjusted {
   const owner = idChange("owner", options.owner, options.uidMap);
   const group = idChange("group", options.group, options.gidMap);
   const ids: XattrIds = {
@@ -53,20 +53,20 @@ export function treeAdjuster(
     return clampMtimeNs !== undefined && asked > clampMtimeNs ? clampMtimeNs : asked;
   };
 
-  const adjust = (inode: FileInode, directory: ByteString, name: ByteString) => {
+  const adjust = (inode: Inode, directory: ByteString, name: ByteString) => {
     inode.uid = owner.ofFile(inode.uid, directory, name);
     inode.gid = group.ofFile(inode.gid, directory, name);
-    if (inode.type === FILE_TYPE.SYMLINK) {
+    if (inode.kind === "symlink") {
       // Linux has them so and changes them never; archives may hold what another system had.
-      inode.mode = FILE_TYPE.SYMLINK | 0o777;
+      inode.permissions = 0o777;
     } else if (changeMode !== undefined) {
-      inode.mode = changeMode(inode.mode, inode.type === FILE_TYPE.DIRECTORY);
+      inode.permissions = changeMode(inode.permissions, inode.kind === "directory");
     }
     const mtimeNs = time(inode.mtimeNs);
     inode.mtimeNs = withinImage(mtimeNs);
     if (inode.mtimeNs !== mtimeNs) clampedTimes++;
     if (inode.xattrs.length === 0) return;
-    inode.xattrs = policy.kept(inode.xattrs, inode.type);
+    inode.xattrs = policy.kept(inode.xattrs, inode.kind);
     const changesIds = ids.user !== undefined || ids.group !== undefined;
     if (!changesIds && changeMode === undefined) return;
     inode.xattrs = inode.xattrs.map((xattr) => {
@@ -77,7 +77,7 @@ export function treeAdjuster(
       if (changeMode === undefined || xattr.name !== ACCESS_ACL) return changed;
       return changing(file, "permissions", xattr, () => ({
         name: xattr.name,
-        value: aclWithMode(changed.value, inode.mode),
+        value: aclWithMode(changed.value, inode.permissions),
       }));
     });
   };
@@ -101,7 +101,7 @@ function changing(file: string, what: string, xattr: Xattr, change: () => Xattr)
   try {
     return change();
   } catch (error) {
-    if (!(error instanceof XattrFault)) throw error;
+    if (!(error instanceof XattrError)) throw error;
     const attribute = printable(xattr.name);
     const remedy = error.remedy === undefined ? "" : `${error.remedy}, or `;
     throw new BuildError(
@@ -151,7 +151,7 @@ function idChange(
       const mapped = map === undefined ? id : map(id);
       if (mapped !== undefined) return mapped;
       const who = what === "owner" ? "user" : "group";
-      throw new XattrFault(`${who} ${id} is in no ${option} range`, "add one that has it");
+      throw new XattrError(`${who} ${id} is in no ${option} range`, "add one that has it");
     },
   };
 }
@@ -169,10 +169,10 @@ function shownPath(directory: ByteString, name: ByteString): string {
  * for the root, and its name there.
  */
 function forEachInode(
-  root: FileInode,
-  visit: (inode: FileInode, directory: ByteString, name: ByteString) => void,
+  root: DirectoryInode,
+  visit: (inode: Inode, directory: ByteString, name: ByteString) => void,
 ): void {
-  const seen = new Set<FileInode>();
+  const seen = new Set<Inode>();
   visit(root, "", "");
   const pending: { readonly path: ByteString; readonly children: Children }[] = [];
   pending.push({ path: "", children: root.children });
@@ -183,8 +183,8 @@ function forEachInode(
         seen.add(inode);
       }
       visit(inode, next.path, name);
-      if (inode.body instanceof Map) {
-        pending.push({ path: `${next.path}/${name}`, children: inode.body });
+      if (inode.kind === "directory") {
+        pending.push({ path: `${next.path}/${name}`, children: inode.children });
       }
     }
   }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** Merging one source into the tree, with the whiteouts of the OCI image specification. */
-import { type ByteString, byteStringOfText, bytesOf, FILE_TYPE, printable } from "@daxfs/format";
+import { type ByteString, byteStringOfText, bytesOf, printable } from "@daxfs/format";
 import { BuildError } from "../errors.js";
 import { joinPath } from "../model/entry-path.js";
-import { FileInode, type LinkEntry, type SourceEntry } from "../model/source.js";
+import { DeviceInode, type DirectoryInode, type Inode } from "../model/inode.js";
+import type { LinkEntry, SourceEntry } from "../model/source.js";
 import { PathSet } from "./path-set.js";
 import type { Step, Tree } from "./tree.js";
 
@@ -90,9 +91,9 @@ export class Layer {
     );
   }
 
-  private merge(entry: SourceEntry, target?: FileInode): void {
-    if (entry.kind === "file") {
-      this.tree.addFile(entry);
+  private merge(entry: SourceEntry, target?: Inode): void {
+    if (entry.kind === "inode") {
+      this.tree.addInode(entry);
     } else if (this.mode !== "literal" && entry.target.includes(AUFS)) {
       const inode = this.aufsFile(entry.target);
       if (inode === undefined && !this.waits) this.early.push(entry);
@@ -107,13 +108,13 @@ export class Layer {
    * with several names; in the archive of a layer that name may come first, and be the one that has
    * the content.
    */
-  private aufsFile(path: ByteString): FileInode | undefined {
+  private aufsFile(path: ByteString): Inode | undefined {
     const seen = new Set<ByteString>();
     for (let at = path; !seen.has(at); ) {
       seen.add(at);
       const entry = this.aufs.get(at);
       if (entry === undefined) return this.tree.find(at);
-      if (entry.kind === "file") {
+      if (entry.kind === "inode") {
         // So that a chain of links is followed once.
         for (const passed of seen) this.aufs.set(passed, entry);
         return entry.inode;
@@ -131,7 +132,7 @@ export class Layer {
       this.checkedDirectory = directory;
     }
     if (!name.startsWith(WHITEOUT)) return false;
-    const mtimeNs = entry.kind === "file" ? entry.inode.mtimeNs : entry.mtimeNs;
+    const mtimeNs = entry.kind === "inode" ? entry.inode.mtimeNs : entry.mtimeNs;
     const shown = `/${printable(joinPath(directory, name))}`;
     if (name === OPAQUE) {
       this.whiteouts.push({ directory, name: "", mtimeNs });
@@ -168,12 +169,12 @@ export class Layer {
    * What hard links lead to before whiteouts are applied: a layer may link to a file of a lower one
    * and remove the name that it had there.
    */
-  private linkTargets(): Map<SourceEntry, FileInode> {
-    const targets = new Map<SourceEntry, FileInode>();
+  private linkTargets(): Map<SourceEntry, Inode> {
+    const targets = new Map<SourceEntry, Inode>();
     if (this.whiteouts.length === 0) return targets;
     for (const entry of this.waiting) {
       if (entry.kind !== "link") continue;
-      const inode = this.tree.find((entry as LinkEntry).target);
+      const inode = this.tree.find(entry.target);
       if (inode !== undefined) targets.set(entry, inode);
     }
     return targets;
@@ -183,10 +184,10 @@ export class Layer {
     if (this.whiteouts.length === 0) return;
     const replacing = new PathSet();
     for (const entry of this.waiting) {
-      if (entry.kind !== "file" || !(entry.inode.body instanceof Map)) continue;
+      if (entry.kind !== "inode" || entry.inode.kind !== "directory") continue;
       const path = joinPath(entry.directory, entry.name);
       const below = this.tree.find(path);
-      if (below !== undefined && !(below.body instanceof Map)) replacing.add(path);
+      if (below !== undefined && below.kind !== "directory") replacing.add(path);
     }
     for (const whiteout of this.whiteouts) this.apply(whiteout, replacing);
   }
@@ -202,7 +203,7 @@ export class Layer {
   }
 }
 
-/** Mode and number of the device that overlayfs takes for a whiteout. */
+/** Number of the character device that overlayfs takes for a whiteout. */
 const WHITEOUT_DEVICE = { major: 0, minor: 0 };
 const OPAQUE_XATTR = { name: byteStringOfText("trusted.overlay.opaque"), value: bytesOf("y") };
 
@@ -217,7 +218,7 @@ const OPAQUE_XATTR = { name: byteStringOfText("trusted.overlay.opaque"), value: 
  *   as a broken entry.
  */
 export class OverlayMarkers {
-  private readonly opaque = new Set<FileInode>();
+  private readonly opaque = new Set<DirectoryInode>();
   /** Paths that the layer removes and does not have, symlinks followed. */
   private readonly removed = new PathSet();
 
@@ -240,10 +241,10 @@ export class OverlayMarkers {
     for (const { directory, name, mtimeNs } of missing) {
       const steps = this.tree.walk(directory);
       if (this.isRemoved(steps) || this.isInOpaque(steps)) continue;
-      const mode = FILE_TYPE.CHARACTER_DEVICE;
-      const inode = new FileInode(mode, 0, 0, time(mtimeNs), 0, WHITEOUT_DEVICE);
+      const attributes = { permissions: 0, uid: 0, gid: 0, mtimeNs: time(mtimeNs) };
+      const inode = new DeviceInode("character-device", attributes, WHITEOUT_DEVICE);
       this.tree.directoryAt(directory, time(mtimeNs));
-      this.tree.addFile({ kind: "file", directory, name, inode });
+      this.tree.addInode({ kind: "inode", directory, name, inode });
     }
     for (const inode of this.opaque) {
       const others = inode.xattrs.filter(({ name }) => name !== OPAQUE_XATTR.name);
@@ -255,9 +256,9 @@ export class OverlayMarkers {
   private hides({ directory, name }: Whiteout): boolean {
     const steps = this.tree.walk(directory);
     const parent = steps.at(-1)?.inode;
-    const existing = parent?.body instanceof Map ? parent.body.get(name) : undefined;
+    const existing = parent?.kind === "directory" ? parent.children.get(name) : undefined;
     if (existing === undefined) this.removed.add(joinPath(pathOf(steps), name));
-    else if (existing.body instanceof Map) this.opaque.add(existing);
+    else if (existing.kind === "directory") this.opaque.add(existing);
     return existing !== undefined;
   }
 
@@ -266,7 +267,7 @@ export class OverlayMarkers {
   }
 
   private isInOpaque(steps: readonly Step[]): boolean {
-    return steps.some(({ inode }) => inode !== undefined && this.opaque.has(inode));
+    return steps.some(({ inode }) => inode?.kind === "directory" && this.opaque.has(inode));
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The values of `system.posix_acl_*`, as Linux has them: include/uapi/linux/posix_acl_xattr.h. */
-import { XattrFault } from "./xattr-fault.js";
+import { XattrError } from "./xattr-error.js";
 
 export interface AclEntry {
   readonly tag: number;
@@ -24,16 +24,16 @@ const HEADER = 4;
 const ENTRY = 8;
 const TAGS: readonly number[] = Object.values(ACL_TAG);
 
-/** @throws XattrFault for what is not an ACL */
+/** @throws XattrError for what is not an ACL */
 export function decodeAcl(value: Uint8Array): AclEntry[] {
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-  const fault = () => new XattrFault("it is not a POSIX ACL of Linux");
-  if (value.length < HEADER || value.length % ENTRY !== HEADER) throw fault();
-  if (view.getUint32(0, true) !== VERSION) throw fault();
+  const notAnAcl = () => new XattrError("it is not a POSIX ACL of Linux");
+  if (value.length < HEADER || value.length % ENTRY !== HEADER) throw notAnAcl();
+  if (view.getUint32(0, true) !== VERSION) throw notAnAcl();
   const entries: AclEntry[] = [];
   for (let at = HEADER; at < value.length; at += ENTRY) {
     const tag = view.getUint16(at, true);
-    if (!TAGS.includes(tag)) throw fault();
+    if (!TAGS.includes(tag)) throw notAnAcl();
     const permissions = view.getUint16(at + 2, true);
     entries.push({ tag, permissions, id: view.getUint32(at + 4, true) });
   }
@@ -56,7 +56,7 @@ export function encodeAcl(entries: readonly AclEntry[]): Uint8Array {
 /**
  * The access ACL of a file whose mode was changed, as chmod(2) changes it: the mode's permissions of the
  * group are those of the mask where there is one.
- * @throws XattrFault for what is not an ACL
+ * @throws XattrError for what is not an ACL
  */
 export function aclWithMode(value: Uint8Array, mode: number): Uint8Array {
   const entries = decodeAcl(value);

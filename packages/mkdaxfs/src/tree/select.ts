@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { ByteString } from "@daxfs/format";
-import type { Children, FileInode } from "../model/source.js";
+import type { Children, DirectoryInode, Inode } from "../model/inode.js";
 import type { BuildOptions } from "../options.js";
 import { globText } from "./glob.js";
 import { type Matched, PathGlob } from "./path-glob.js";
@@ -14,7 +14,7 @@ export interface Selector {
    */
   wanted(path: ByteString, isDirectory?: boolean): boolean;
   /** Takes out of a tree what does not get in. */
-  prune(root: FileInode): void;
+  prune(root: DirectoryInode): void;
 }
 
 /**
@@ -48,7 +48,7 @@ interface Level {
 interface Visit {
   readonly name: ByteString;
   readonly children: Children;
-  readonly left: Iterator<[ByteString, FileInode]>;
+  readonly left: Iterator<[ByteString, Inode]>;
   readonly level: Level;
   /** Whether it gets in, by itself or for what has been found in it. */
   kept: boolean;
@@ -83,7 +83,7 @@ class GlobSelector implements Selector {
     return isDirectory !== false && this.below(level, name) !== undefined;
   }
 
-  prune(root: FileInode): void {
+  prune(root: DirectoryInode): void {
     const visits: Visit[] = [visit("", root, this.root)];
     for (let current = visits.at(-1); current !== undefined; current = visits.at(-1)) {
       const next = current.left.next();
@@ -95,14 +95,14 @@ class GlobSelector implements Selector {
         continue;
       }
       const [name, inode] = next.value;
-      const verdict = this.verdict(current.level, globText(name), inode.body instanceof Map);
+      const verdict = this.verdict(current.level, globText(name), inode.kind === "directory");
       if (verdict === true) {
         current.kept = true;
-      } else if (verdict === false) {
+      } else if (verdict !== false && inode.kind === "directory") {
+        visits.push(visit(name, inode, verdict));
+      } else {
         current.children.delete(name);
         unlinkAll(inode);
-      } else {
-        visits.push(visit(name, inode, verdict));
       }
     }
   }
@@ -144,8 +144,7 @@ class GlobSelector implements Selector {
   }
 }
 
-function visit(name: ByteString, inode: FileInode, level: Level): Visit {
-  const { children } = inode;
+function visit(name: ByteString, { children }: DirectoryInode, level: Level): Visit {
   const kept = level.include === undefined;
   return { name, children, left: children.entries(), level, kept };
 }
@@ -168,10 +167,11 @@ function anyMatches(
 }
 
 /** Takes one name each from a file and all that lies below it. */
-function unlinkAll(inode: FileInode): void {
-  const pending = [inode];
+function unlinkAll(inode: Inode): void {
+  const pending: Inode[] = [inode];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     next.links--;
-    if (next.body instanceof Map) for (const child of next.body.values()) pending.push(child);
+    if (next.kind !== "directory") continue;
+    for (const child of next.children.values()) pending.push(child);
   }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-import { type ByteString, FILE_TYPE, NAME_MAX, printable, SYMLINK_MAX } from "@daxfs/format";
+import { type ByteString, NAME_MAX, printable, SYMLINK_MAX } from "@daxfs/format";
 import { BuildError } from "../errors.js";
 import { joinPath } from "../model/entry-path.js";
-import { type FileEntry, FileInode, type LinkEntry } from "../model/source.js";
+import { DirectoryInode, type Inode } from "../model/inode.js";
+import type { InodeEntry, LinkEntry } from "../model/source.js";
 
 /** Symlinks that are followed to find a directory, as many as Linux follows. */
 const SYMLINKS_MAX = 40;
@@ -12,7 +13,7 @@ const MADE_MAX = 1_000_000;
 /** A directory on the way from the root, or one that is not there yet. */
 export interface Step {
   readonly name: ByteString;
-  readonly inode: FileInode | undefined;
+  readonly inode: Inode | undefined;
 }
 
 /** A symlink to a directory that a directory has taken the place of. */
@@ -26,19 +27,19 @@ export interface ReplacedLink {
  * is added later replaces what was there; a directory over a directory takes over its children.
  */
 export class Tree {
-  private rootInode: FileInode | undefined;
+  private rootInode: DirectoryInode | undefined;
   /** Which source is being merged: an inode remembers the last that gave it a name. */
   private layer = 0;
   // Entries come a directory at a time, so the last one found is nearly always the next one asked.
   private lastPath: ByteString = "";
-  private lastDirectory: FileInode | undefined;
+  private lastDirectory: DirectoryInode | undefined;
   /** Directories that were made because they were missing. */
   private made = 0;
   /** Of the source that is being merged. */
   private replaced: ReplacedLink[] = [];
 
   /** The root; an empty one where no source had anything. */
-  get root(): FileInode {
+  get root(): DirectoryInode {
     this.rootInode ??= this.newRoot(0n);
     return this.rootInode;
   }
@@ -60,15 +61,15 @@ export class Tree {
   }
 
   /**
-   * Puts a file in its place.
+   * Puts an inode in its place.
    * @throws BuildError when it can't be there.
    */
-  addFile({ directory, name, inode }: FileEntry): void {
+  addInode({ directory, name, inode }: InodeEntry): void {
     checkName(directory, name);
-    if (inode.type === FILE_TYPE.SYMLINK && (inode.body as ByteString).length > SYMLINK_MAX) {
+    if (inode.kind === "symlink" && inode.target.length > SYMLINK_MAX) {
       throw new BuildError(
         `/${printable(joinPath(directory, name))}: its target has ` +
-          `${(inode.body as ByteString).length} bytes, an image holds 1 to ${SYMLINK_MAX}`,
+          `${inode.target.length} bytes, an image holds 1 to ${SYMLINK_MAX}`,
       );
     }
     if (name === "") {
@@ -77,15 +78,15 @@ export class Tree {
     }
     const parent = this.directoryAt(directory, inode.mtimeNs);
     const existing = parent.children.get(name);
-    if (inode.body instanceof Map && existing?.body instanceof Map) {
+    if (inode.kind === "directory" && existing?.kind === "directory") {
       takeOver(existing, inode);
       existing.layer = this.layer;
       return;
     }
-    if (inode.body instanceof Map && existing?.type === FILE_TYPE.SYMLINK) {
+    if (inode.kind === "directory" && existing?.kind === "symlink") {
       const path = joinPath(directory, name);
       const leadsToDirectory = this.findDirectory(path) !== undefined;
-      if (leadsToDirectory) this.replaced.push({ path, target: existing.body as ByteString });
+      if (leadsToDirectory) this.replaced.push({ path, target: existing.target });
     }
     this.put(parent, name, inode, existing);
   }
@@ -95,7 +96,7 @@ export class Tree {
    * @param otherwise the file to take where that name is not there
    * @throws BuildError when there is no such file, or it is a directory.
    */
-  addLink(entry: LinkEntry, otherwise?: FileInode): void {
+  addLink(entry: LinkEntry, otherwise?: Inode): void {
     checkName(entry.directory, entry.name);
     const shown = `/${printable(joinPath(entry.directory, entry.name))}`;
     if (entry.name === "") throw new BuildError("/: the root can't be a hard link");
@@ -106,7 +107,7 @@ export class Tree {
           "(the archive is incomplete)",
       );
     }
-    if (inode.body instanceof Map) {
+    if (inode.kind === "directory") {
       throw new BuildError(`${shown} is a hard link to a directory, /${printable(entry.target)}`);
     }
     const parent = this.directoryAt(entry.directory, entry.mtimeNs);
@@ -115,22 +116,22 @@ export class Tree {
   }
 
   /** What a path leads to; symlinks are followed but for the last part. */
-  find(path: ByteString): FileInode | undefined {
+  find(path: ByteString): Inode | undefined {
     const slash = path.lastIndexOf("/");
     const name = path.slice(slash + 1);
     if (name === "") return this.root;
     const parent = this.walk(slash < 0 ? "" : path.slice(0, slash)).at(-1)?.inode;
-    return parent?.body instanceof Map ? parent.body.get(name) : undefined;
+    return parent?.kind === "directory" ? parent.children.get(name) : undefined;
   }
 
   /** The directory that a path leads to, all symlinks followed; undefined where there is none. */
-  findDirectory(path: ByteString): FileInode | undefined {
+  findDirectory(path: ByteString): DirectoryInode | undefined {
     const inode = this.walk(path).at(-1)?.inode;
-    return inode?.body instanceof Map ? inode : undefined;
+    return inode?.kind === "directory" ? inode : undefined;
   }
 
   /** Removes a name and all below it. */
-  remove(parent: FileInode, name: ByteString): void {
+  remove(parent: DirectoryInode, name: ByteString): void {
     const inode = parent.children.get(name);
     if (inode === undefined) return;
     parent.children.delete(name);
@@ -143,7 +144,7 @@ export class Tree {
    * @param mtimeNs for directories that have to be made
    * @throws BuildError when something else is in the way.
    */
-  directoryAt(path: ByteString, mtimeNs: bigint): FileInode {
+  directoryAt(path: ByteString, mtimeNs: bigint): DirectoryInode {
     if (this.lastDirectory !== undefined && this.lastPath === path) return this.lastDirectory;
     this.rootInode ??= this.newRoot(mtimeNs);
     const steps = this.walk(path);
@@ -151,7 +152,7 @@ export class Tree {
     let at: ByteString = "";
     for (const { name, inode } of steps.slice(1)) {
       at = joinPath(at, name);
-      if (inode?.body instanceof Map) {
+      if (inode?.kind === "directory") {
         directory = inode;
         continue;
       }
@@ -168,7 +169,7 @@ export class Tree {
         );
       }
       checkName(path, name);
-      const made = new FileInode(FILE_TYPE.DIRECTORY | 0o755, 0, 0, mtimeNs, 0, new Map());
+      const made = newDirectory(mtimeNs);
       this.put(directory, name, made, inode);
       directory = made;
     }
@@ -194,29 +195,29 @@ export class Tree {
         continue;
       }
       const directory = steps.at(-1)?.inode;
-      const inode = directory?.body instanceof Map ? directory.body.get(name) : undefined;
-      if (inode?.type !== FILE_TYPE.SYMLINK) {
+      const inode = directory?.kind === "directory" ? directory.children.get(name) : undefined;
+      if (inode?.kind !== "symlink") {
         steps.push({ name, inode });
         continue;
       }
       if (++symlinks > SYMLINKS_MAX) {
         throw new BuildError(`/${printable(path)} leads through too many symlinks, or in a circle`);
       }
-      const target = inode.body as ByteString;
+      const { target } = inode;
       if (target.startsWith("/")) steps = [root];
       for (const part of target.split("/").reverse()) rest.push(part);
     }
     return steps;
   }
 
-  private newRoot(mtimeNs: bigint): FileInode {
-    const root = new FileInode(FILE_TYPE.DIRECTORY | 0o755, 0, 0, mtimeNs, 0, new Map());
+  private newRoot(mtimeNs: bigint): DirectoryInode {
+    const root = newDirectory(mtimeNs);
     root.links = 1;
     return root;
   }
 
-  private replaceRoot(inode: FileInode): void {
-    if (!(inode.body instanceof Map)) throw new BuildError("/: the root must be a directory");
+  private replaceRoot(inode: Inode): void {
+    if (inode.kind !== "directory") throw new BuildError("/: the root must be a directory");
     if (this.rootInode === undefined) {
       inode.links = 1;
       this.rootInode = inode;
@@ -226,10 +227,10 @@ export class Tree {
   }
 
   private put(
-    parent: FileInode,
+    parent: DirectoryInode,
     name: ByteString,
-    inode: FileInode,
-    existing: FileInode | undefined,
+    inode: Inode,
+    existing: Inode | undefined,
   ): void {
     inode.links++;
     inode.layer = this.layer;
@@ -239,13 +240,14 @@ export class Tree {
   }
 
   /** Takes a name away from a file, or from all that a directory holds. */
-  private release(inode: FileInode): void {
+  private release(inode: Inode): void {
     // What was found before may have led through it.
     this.lastDirectory = undefined;
-    const pending = [inode];
+    const pending: Inode[] = [inode];
     for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
       at.links--;
-      if (at.body instanceof Map) for (const child of at.body.values()) pending.push(child);
+      if (at.kind !== "directory") continue;
+      for (const child of at.children.values()) pending.push(child);
     }
   }
 }
@@ -259,9 +261,14 @@ function checkName(directory: ByteString, name: ByteString): void {
   );
 }
 
+/** A directory that no source has an entry for. */
+function newDirectory(mtimeNs: bigint): DirectoryInode {
+  return new DirectoryInode({ permissions: 0o755, uid: 0, gid: 0, mtimeNs });
+}
+
 /** A directory over a directory: all but the children. */
-function takeOver(existing: FileInode, inode: FileInode): void {
-  existing.mode = inode.mode;
+function takeOver(existing: DirectoryInode, inode: DirectoryInode): void {
+  existing.permissions = inode.permissions;
   existing.uid = inode.uid;
   existing.gid = inode.gid;
   existing.mtimeNs = inode.mtimeNs;

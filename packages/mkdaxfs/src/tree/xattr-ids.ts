@@ -3,9 +3,9 @@
 import type { Xattr } from "@daxfs/format";
 import { isPosixAcl } from "@daxfs/format";
 import { ACL_TAG, type AclEntry, decodeAcl, encodeAcl } from "./posix-acl.js";
-import { XattrFault } from "./xattr-fault.js";
+import { XattrError } from "./xattr-error.js";
 
-/** Gives the id that a user or a group becomes. @throws XattrFault */
+/** Gives the id that a user or a group becomes. @throws XattrError */
 export type IdOf = (id: number) => number;
 
 /** What becomes of ids. */
@@ -25,7 +25,7 @@ export interface XattrIds {
  * The attribute with the ids in it changed: those of ACLs (include/uapi/linux/posix_acl_xattr.h) and
  * the root id of file capabilities (include/uapi/linux/capability.h). All other attributes are data
  * of programs and stay as they are.
- * @throws XattrFault for an id that can't be changed, or a value that can't be read.
+ * @throws XattrError for an id that can't be changed, or a value that can't be read.
  */
 export function withChangedIds(xattr: Xattr, ids: XattrIds): Xattr {
   const { name, value } = xattr;
@@ -36,7 +36,7 @@ export function withChangedIds(xattr: Xattr, ids: XattrIds): Xattr {
   }
   // The layout is that of XFS, which keeps the same ids in the two ACLs of Linux.
   if (name.startsWith("trusted.SGI_ACL_")) {
-    throw new XattrFault("its layout is not known here");
+    throw new XattrError("its layout is not known here");
   }
   return xattr;
 }
@@ -73,7 +73,7 @@ function changedCapability(value: Uint8Array, user: IdOf, isMap: boolean): Uint8
   const magic = value.length < 4 ? 0 : view.getUint32(0, true);
   const version = magic >>> 24;
   if (CAPABILITY_SIZE.get(version) !== value.length) {
-    throw new XattrFault("it is not a file capability of Linux");
+    throw new XattrError("it is not a file capability of Linux");
   }
   const namesRoot = version === 3;
   if (!namesRoot && !isMap) return value;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-import { type ByteString, FILE_TYPE, isPosixAcl, isShownByMount, type Xattr } from "@daxfs/format";
+import { type ByteString, isPosixAcl, isShownByMount, type Xattr } from "@daxfs/format";
+import type { InodeKind } from "../model/inode-kind.js";
 import type { XattrVerdict } from "../model/xattr-verdict.js";
 import type { BuildOptions } from "../options.js";
 import { type Glob, globOf, globText } from "./glob.js";
@@ -22,15 +23,12 @@ export class XattrPolicy {
     this.exclude = options.xattrsExclude?.map(nameGlob) ?? [];
   }
 
-  /**
-   * Those of a file's attributes that get in; to be asked once a file.
-   * @param type file type, as in st_mode
-   */
-  kept(xattrs: readonly Xattr[], type: number): readonly Xattr[] {
+  /** Those of a file's attributes that get in; to be asked once a file. */
+  kept(xattrs: readonly Xattr[], kind: InodeKind): readonly Xattr[] {
     const kept = xattrs.filter((xattr) => {
       const byName = this.verdict(xattr.name);
       const isDefault = this.include === undefined;
-      const omitted = byName === "kept" && isDefault && !belongsOnFile(xattr, type);
+      const omitted = byName === "kept" && isDefault && !belongsOnFile(xattr, kind);
       const verdict = omitted ? "omitted" : byName;
       if (verdict === "omitted") {
         this.omitted.set(xattr.name, (this.omitted.get(xattr.name) ?? 0) + 1);
@@ -83,11 +81,11 @@ const EVM_PORTABLE_SIGNATURE = 5;
  * `security.evm` but a portable signature covers the inode number and the filesystem's UUID, so it
  * can't be valid in an image. `security.ima` covers the content only.
  */
-function belongsOnFile({ name, value }: Xattr, type: number): boolean {
+function belongsOnFile({ name, value }: Xattr, kind: InodeKind): boolean {
   if (name === "security.evm") return value[0] === EVM_PORTABLE_SIGNATURE;
-  if (isPosixAcl(name)) return type !== FILE_TYPE.SYMLINK;
+  if (isPosixAcl(name)) return kind !== "symlink";
   if (!name.startsWith("user.")) return true;
-  return type === FILE_TYPE.REGULAR || type === FILE_TYPE.DIRECTORY || type === FILE_TYPE.SOCKET;
+  return kind === "file" || kind === "directory" || kind === "socket";
 }
 
 function nameGlob(pattern: string): Glob {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 import { closeSync, openSync } from "node:fs";
-import type { ContentList } from "../content/list.js";
+import type { RangeList } from "../content/ranges.js";
 import { described } from "../errors.js";
 import { fsPath, type HostPath, shown } from "../host/path.js";
 import type { Task } from "../jobs/task.js";
-import { FileSink, streamPieces } from "./copy.js";
+import { FileSink, streamChunks } from "./copy.js";
 
-/** Contents to copy into an image. */
+/** Chunks of contents to copy into an image. */
 export interface CopyRequest {
-  readonly pieces: ContentList;
-  /** Where in the image each piece goes, ascending, block-aligned. */
+  readonly chunks: RangeList;
+  /** Where in the image each chunk goes, ascending, block-aligned. */
   readonly offsets: Float64Array;
   /** The file that is being made. */
   readonly image: HostPath;
@@ -19,14 +19,14 @@ export interface CopyRequest {
 
 /**
  * Copies contents into an image.
- * @returns CRC-32 of each piece
+ * @returns CRC-32 of each chunk
  * @throws BuildError when one can't be read or has another size by now, or can't be written.
  */
-export function copyPieces({ pieces, offsets, image, output }: CopyRequest): Uint32Array {
+export function copyChunks({ chunks, offsets, image, output }: CopyRequest): Uint32Array {
   // A descriptor of this thread's own: that of another would mean something else once it is closed.
   const descriptor = opened(image, output);
   try {
-    return streamPieces(pieces, offsets, new FileSink(descriptor, output));
+    return streamChunks(chunks, offsets, new FileSink(descriptor, output));
   } finally {
     closeSync(descriptor);
   }
@@ -40,5 +40,5 @@ function opened(image: HostPath, output: HostPath): number {
   }
 }
 
-/** `copyPieces` on any thread. */
-export const copyTask: Task<CopyRequest, Uint32Array> = { name: "copy", run: copyPieces };
+/** `copyChunks` on any thread. */
+export const copyTask: Task<CopyRequest, Uint32Array> = { name: "copy", run: copyChunks };

@@ -2,7 +2,7 @@
 import { readSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { BLOCK_SIZE } from "@daxfs/format";
-import type { ContentList } from "../content/list.js";
+import type { RangeList } from "../content/ranges.js";
 import { isZeroBlock } from "../content/zero-blocks.js";
 import { BuildError, described } from "../errors.js";
 import { FileSequence, readBuffer } from "../host/file.js";
@@ -67,21 +67,21 @@ export class FileSink implements Sink {
 /**
  * Sends contents to a sink, each padded with zeros to a whole block. Known holes are not read, and
  * their zeros are not sent.
- * @returns CRC-32 of each piece
+ * @returns CRC-32 of each chunk
  * @throws BuildError
  */
-export function streamPieces(pieces: ContentList, offsets: Float64Array, sink: Sink): Uint32Array {
-  const sums = new Uint32Array(pieces.paths.length);
+export function streamChunks(chunks: RangeList, offsets: Float64Array, sink: Sink): Uint32Array {
+  const sums = new Uint32Array(chunks.paths.length);
   const window = new Window(sink);
   const files = new FileSequence();
   try {
-    for (const [index, path] of pieces.paths.entries()) {
-      const size = pieces.sizes[index]!;
-      const piece: Piece = {
-        ...{ path, size, start: pieces.starts[index]!, ends: pieces.ends[index] === 1 },
-        runs: pieces.data.get(index),
+    for (const [index, path] of chunks.paths.entries()) {
+      const size = chunks.sizes[index]!;
+      const chunk: Chunk = {
+        ...{ path, size, start: chunks.starts[index]!, ends: chunks.ends[index] === 1 },
+        runs: chunks.data.get(index),
       };
-      sums[index] = files.with(path, (file) => copyPiece(window, file, piece, offsets[index]!));
+      sums[index] = files.with(path, (file) => copyChunk(window, file, chunk, offsets[index]!));
     }
   } finally {
     files.close();
@@ -90,8 +90,8 @@ export function streamPieces(pieces: ContentList, offsets: Float64Array, sink: S
   return sums;
 }
 
-/** A stretch of a file that is copied. */
-interface Piece {
+/** A range of a file that is copied. */
+interface Chunk {
   readonly path: HostPath;
   /** Where it begins in the file. */
   readonly start: number;
@@ -102,9 +102,9 @@ interface Piece {
   readonly runs: DataRuns | undefined;
 }
 
-/** Copies one piece to an offset of the image. Returns its CRC-32. */
-function copyPiece(window: Window, descriptor: number, piece: Piece, offset: number): number {
-  const { size, ends, runs = Float64Array.of(0, size) } = piece;
+/** Copies one chunk to an offset of the image. Returns its CRC-32. */
+function copyChunk(window: Window, descriptor: number, chunk: Chunk, offset: number): number {
+  const { size, ends, runs = Float64Array.of(0, size) } = chunk;
   let sum = 0;
   let done = 0;
   for (let i = 0; i < runs.length; i += 2) {
@@ -112,24 +112,24 @@ function copyPiece(window: Window, descriptor: number, piece: Piece, offset: num
     if (from > done) sum = crc32WithZeros(sum, from - done);
     done = runs[i + 1]!;
     window.moveTo(offset + from);
-    sum = copyRun(window, descriptor, piece, from, done, sum);
+    sum = copyRun(window, descriptor, chunk, from, done, sum);
     window.pad();
   }
   if (done === size) return sum;
-  if (ends) checkEnd(descriptor, piece);
+  if (ends) checkEnd(descriptor, chunk);
   return crc32WithZeros(sum, size - done);
 }
 
 /**
- * Copies the bytes of a piece from `from` to before `to`. At the end of a file it reads one byte
+ * Copies the bytes of a chunk from `from` to before `to`. At the end of a file it reads one byte
  * more than there should be, which shows a file that grew.
- * @param crc CRC-32 of the bytes of the piece in front
+ * @param crc CRC-32 of the bytes of the chunk before them
  * @returns that with these
  */
 function copyRun(
   window: Window,
   descriptor: number,
-  { path, start, size, ends }: Piece,
+  { path, start, size, ends }: Chunk,
   from: number,
   to: number,
   crc: number,
@@ -150,8 +150,8 @@ function copyRun(
 
 const lastBytes = new Uint8Array(2);
 
-/** @throws BuildError unless the file of a piece that ends with a hole ends there too */
-function checkEnd(descriptor: number, { path, start, size }: Piece): void {
+/** @throws BuildError unless the file of a chunk that ends with a hole ends there too */
+function checkEnd(descriptor: number, { path, start, size }: Chunk): void {
   const got = readSync(descriptor, lastBytes, 0, 2, start + size - 1);
   if (got !== 1) throw changed(path, size);
 }
@@ -163,7 +163,7 @@ function changed(path: HostPath, size: number): BuildError {
   );
 }
 
-/** A stretch of the image that is being filled. */
+/** The range of the image that is being filled. */
 class Window {
   private buffer: Uint8Array | undefined;
   private start = 0;

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: MIT
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
-import { DIGEST_PIECE_SIZE } from "@daxfs/format";
+import { DIGEST_CHUNK_SIZE } from "@daxfs/format";
 import { described } from "../errors.js";
 import { readBuffer } from "../host/file.js";
 import { fsPath, type HostPath, shown } from "../host/path.js";
 import type { Task } from "../jobs/task.js";
 
-/** A run of pieces of an image's data area to hash. */
+/** Consecutive 2 MiB chunks of an image's data area to hash. */
 export interface DigestRequest {
   readonly image: HostPath;
-  /** First byte of the first piece. */
+  /** First byte of the first chunk. */
   readonly start: number;
   /** Byte behind the last. */
   readonly end: number;
-  /** 1 for each piece that is known to be zeros. */
+  /** 1 for each chunk that is known to be zeros. */
   readonly zeros: Uint8Array;
 }
 
-/** SHA-256 of a whole piece of zeros. */
+/** SHA-256 of a whole chunk of zeros. */
 let zeroDigest: Buffer | undefined;
 
-/** SHA-256 of zeros. @param size bytes, at most those of a piece */
+/** SHA-256 of zeros. @param size bytes, at most those of a chunk */
 export function digestOfZeros(size: number): Uint8Array {
-  if (size !== DIGEST_PIECE_SIZE) return sha256(new Uint8Array(size));
+  if (size !== DIGEST_CHUNK_SIZE) return sha256(new Uint8Array(size));
   zeroDigest ??= sha256(new Uint8Array(size));
   return zeroDigest;
 }
@@ -33,19 +33,19 @@ function sha256(bytes: Uint8Array): Buffer {
 }
 
 /**
- * SHA-256 of each piece of 2 MiB, 32 bytes a piece. Those that are known to be zeros are not read.
+ * SHA-256 of each chunk of 2 MiB, 32 bytes each. Chunks that are known to be zeros are not read.
  * @throws BuildError when the image can't be read.
  */
-export function digestPieces(request: DigestRequest): Uint8Array {
-  const count = Math.ceil((request.end - request.start) / DIGEST_PIECE_SIZE);
+export function digestChunks(request: DigestRequest): Uint8Array {
+  const count = Math.ceil((request.end - request.start) / DIGEST_CHUNK_SIZE);
   const digests = new Uint8Array(count * 32);
-  const buffer = readBuffer(DIGEST_PIECE_SIZE);
+  const buffer = readBuffer(DIGEST_CHUNK_SIZE);
   try {
     const descriptor = openSync(fsPath(request.image), "r");
     try {
       for (let index = 0; index < count; index++) {
-        const start = request.start + index * DIGEST_PIECE_SIZE;
-        const size = Math.min(DIGEST_PIECE_SIZE, request.end - start);
+        const start = request.start + index * DIGEST_CHUNK_SIZE;
+        const size = Math.min(DIGEST_CHUNK_SIZE, request.end - start);
         if (request.zeros[index] === 1) {
           digests.set(digestOfZeros(size), index * 32);
           continue;
@@ -66,5 +66,5 @@ export function digestPieces(request: DigestRequest): Uint8Array {
   return digests;
 }
 
-/** `digestPieces` on any thread. */
-export const digestTask: Task<DigestRequest, Uint8Array> = { name: "digest", run: digestPieces };
+/** `digestChunks` on any thread. */
+export const digestTask: Task<DigestRequest, Uint8Array> = { name: "digest", run: digestChunks };

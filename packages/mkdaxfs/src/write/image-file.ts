@@ -10,13 +10,13 @@ import {
   statSync,
   unlinkSync,
 } from "node:fs";
-import { DIGEST_PIECE_SIZE, digestOfPieces } from "@daxfs/format";
+import { DIGEST_CHUNK_SIZE, digestOfChunks } from "@daxfs/format";
 import { described } from "../errors.js";
 import { fsPath, type HostPath, joined, shown } from "../host/path.js";
 import type { WorkerPool } from "../jobs/pool.js";
 import type { Progress } from "../options.js";
 import type { Plan } from "../plan/plan.js";
-import { FileSink, streamPieces } from "./copy.js";
+import { FileSink, streamChunks } from "./copy.js";
 import { copyTask } from "./copy-request.js";
 import { digestTask } from "./digest.js";
 import {
@@ -27,8 +27,8 @@ import {
   type Identity,
   type Metadata,
 } from "./metadata.js";
-import { bytesOfPart, partOf, piecesOf } from "./pieces.js";
-import { zeroPieces } from "./zero-pieces.js";
+import { batchOf, bytesOfBatch, placedChunks } from "./placed-chunks.js";
+import { zeroChunks } from "./zero-chunks.js";
 
 export interface WriteOptions {
   readonly identity: Identity;
@@ -44,8 +44,8 @@ export interface WrittenImage {
   readonly digest: Uint8Array | undefined;
 }
 
-/** Pieces that one task hashes. */
-const DIGEST_PIECES = 16;
+/** Chunks of the digest that one task hashes. */
+const DIGEST_CHUNKS = 16;
 
 /**
  * Writes an image to a file, which appears under its name only when it is complete; until then,
@@ -111,29 +111,29 @@ async function fill(
   { identity, digest, report }: WriteOptions,
 ): Promise<WrittenImage> {
   const sink = new FileSink(descriptor, output);
-  const pieces = piecesOf(plan);
+  const placed = placedChunks(plan);
   const targets = encodeTargets(plan);
   let metadata = undefined as Metadata | undefined;
   let copied = 0;
-  const parts = await pool.runShared({
+  const batches = await pool.runShared({
     task: copyTask,
-    count: pieces.parts.length - 1,
-    inputOf: (part) => ({ ...partOf(pieces, part), image: partial, output }),
+    count: placed.batches.length - 1,
+    inputOf: (batch) => ({ ...batchOf(placed, batch), image: partial, output }),
     first: () => {
       metadata = encodeMetadata(plan, (bytes, offset) => sink.write(bytes, offset));
       sink.write(targets, plan.dataOffset);
     },
-    here: (part) => {
-      const { pieces: contents, offsets } = partOf(pieces, part);
-      return streamPieces(contents, offsets, sink);
+    here: (batch) => {
+      const { chunks, offsets } = batchOf(placed, batch);
+      return streamChunks(chunks, offsets, sink);
     },
-    finished: (part) => {
-      copied += bytesOfPart(pieces, part);
-      report({ stage: "copy", done: copied, total: pieces.bytes });
+    finished: (batch) => {
+      copied += bytesOfBatch(placed, batch);
+      report({ stage: "copy", done: copied, total: placed.bytes });
     },
   });
-  const sums = new Uint32Array(pieces.offsets.length);
-  for (const [part, ofPart] of parts.entries()) sums.set(ofPart, pieces.parts[part]!);
+  const sums = new Uint32Array(placed.offsets.length);
+  for (const [batch, ofBatch] of batches.entries()) sums.set(ofBatch, placed.batches[batch]!);
 
   const uuid = identity.uuid ?? contentUuid(metadata!, targets, sums, identity);
   const dataDigest = digest ? await digestOf(plan, partial, pool) : undefined;
@@ -142,18 +142,18 @@ async function fill(
 }
 
 async function digestOf(plan: Plan, image: HostPath, pool: WorkerPool): Promise<Uint8Array> {
-  const step = DIGEST_PIECES * DIGEST_PIECE_SIZE;
-  const zeros = zeroPieces(plan);
-  const requestOf = (part: number) => {
-    const start = plan.dataOffset + part * step;
-    const first = part * DIGEST_PIECES;
+  const step = DIGEST_CHUNKS * DIGEST_CHUNK_SIZE;
+  const zeros = zeroChunks(plan);
+  const requestOf = (batch: number) => {
+    const start = plan.dataOffset + batch * step;
+    const first = batch * DIGEST_CHUNKS;
     const end = Math.min(start + step, plan.totalSize);
-    return { image, start, end, zeros: zeros.slice(first, first + DIGEST_PIECES) };
+    return { image, start, end, zeros: zeros.slice(first, first + DIGEST_CHUNKS) };
   };
-  const parts = await pool.runShared({
+  const digests = await pool.runShared({
     task: digestTask,
     count: Math.ceil((plan.totalSize - plan.dataOffset) / step),
     inputOf: requestOf,
   });
-  return digestOfPieces(parts);
+  return digestOfChunks(digests);
 }

@@ -2,15 +2,15 @@
 import { createHash } from "node:crypto";
 import { writeSync } from "node:fs";
 import { setImmediate as eventTurn } from "node:timers/promises";
-import { DIGEST_PIECE_SIZE, digestOfPieces } from "@daxfs/format";
+import { DIGEST_CHUNK_SIZE, digestOfChunks } from "@daxfs/format";
 import { BuildError, described, isSystemError } from "../errors.js";
 import { readBuffer } from "../host/file.js";
 import type { Plan } from "../plan/plan.js";
-import { type Sink, streamPieces, WINDOW_BUFFER_SIZE } from "./copy.js";
+import { type Sink, streamChunks, WINDOW_BUFFER_SIZE } from "./copy.js";
 import { digestOfZeros } from "./digest.js";
 import type { WriteOptions, WrittenImage } from "./image-file.js";
 import { contentUuid, encodeMetadata, encodeSuperblock, encodeTargets } from "./metadata.js";
-import { bytesOfPart, type Pieces, partOf, piecesOf } from "./pieces.js";
+import { batchOf, bytesOfBatch, type PlacedChunks, placedChunks } from "./placed-chunks.js";
 
 const ZEROS = new Uint8Array(256 * 1024);
 
@@ -42,43 +42,43 @@ class Sequence implements Sink {
   }
 }
 
-/** Hands on zeros a portion at a time. */
-function inPortions(count: number, take: (bytes: Uint8Array) => void): void {
+/** Hands on so many zeros, some at a time. */
+function sendZeros(count: number, take: (bytes: Uint8Array) => void): void {
   for (let left = count; left > 0; left -= ZEROS.length) {
     take(ZEROS.subarray(0, Math.min(ZEROS.length, left)));
   }
 }
 
-/** Digests of the pieces of the data area, whatever the lengths in which its bytes come. */
-class PieceDigests {
+/** Digests of the 2 MiB chunks of the data area, whatever the lengths in which its bytes come. */
+class ChunkDigests {
   readonly digests: Uint8Array[] = [];
   private hash = createHash("sha256");
   private filled = 0;
 
   update(bytes: Uint8Array): void {
     for (let done = 0; done < bytes.length; ) {
-      const length = Math.min(bytes.length - done, DIGEST_PIECE_SIZE - this.filled);
+      const length = Math.min(bytes.length - done, DIGEST_CHUNK_SIZE - this.filled);
       this.hash.update(bytes.subarray(done, done + length));
       done += length;
       this.filled += length;
-      if (this.filled === DIGEST_PIECE_SIZE) this.end();
+      if (this.filled === DIGEST_CHUNK_SIZE) this.end();
     }
   }
 
   /** The same as `update` with so many zeros, most of which cost nothing. */
   updateZeros(count: number): void {
-    const head = Math.min(count, (DIGEST_PIECE_SIZE - this.filled) % DIGEST_PIECE_SIZE);
-    inPortions(head, (zeros) => this.update(zeros));
+    const head = Math.min(count, (DIGEST_CHUNK_SIZE - this.filled) % DIGEST_CHUNK_SIZE);
+    sendZeros(head, (zeros) => this.update(zeros));
     let left = count - head;
-    for (; left >= DIGEST_PIECE_SIZE; left -= DIGEST_PIECE_SIZE) {
-      this.digests.push(digestOfZeros(DIGEST_PIECE_SIZE));
+    for (; left >= DIGEST_CHUNK_SIZE; left -= DIGEST_CHUNK_SIZE) {
+      this.digests.push(digestOfZeros(DIGEST_CHUNK_SIZE));
     }
-    inPortions(left, (zeros) => this.update(zeros));
+    sendZeros(left, (zeros) => this.update(zeros));
   }
 
   finish(): Uint8Array {
     if (this.filled > 0) this.end();
-    return digestOfPieces(this.digests);
+    return digestOfChunks(this.digests);
   }
 
   private end(): void {
@@ -102,34 +102,34 @@ export async function writeImageStream(
   { identity, digest, report }: WriteOptions,
   signal: AbortSignal,
 ): Promise<WrittenImage> {
-  const pieces = piecesOf(plan);
+  const placed = placedChunks(plan);
   const turn = async (done: number) => {
-    report({ stage: "copy", done, total: 2 * pieces.bytes });
+    report({ stage: "copy", done, total: 2 * placed.bytes });
     await eventTurn();
     signal.throwIfAborted();
   };
   const metadata = encodeMetadata(plan, () => {});
   const targets = encodeTargets(plan);
 
-  const digests = digest ? new PieceDigests() : undefined;
+  const digests = digest ? new ChunkDigests() : undefined;
   const hashing = new Sequence(
     plan.dataOffset,
     (bytes) => digests?.update(bytes),
     (count) => digests?.updateZeros(count),
   );
   hashing.write(targets, plan.dataOffset);
-  const sums = await stream(pieces, hashing, turn);
+  const sums = await stream(placed, hashing, turn);
   hashing.fillTo(plan.totalSize);
 
   const uuid = identity.uuid ?? contentUuid(metadata, targets, sums, identity);
   const dataDigest = digests?.finish();
   const superblock = encodeSuperblock(plan, metadata, uuid, identity, dataDigest);
   const send = (bytes: Uint8Array) => writeAll(descriptor, name, bytes);
-  const output = new Sequence(0, send, (count) => inPortions(count, send));
+  const output = new Sequence(0, send, (count) => sendZeros(count, send));
   output.write(superblock, 0);
   encodeMetadata(plan, (bytes, offset) => output.write(bytes, offset));
   output.write(targets, plan.dataOffset);
-  const written = await stream(pieces, output, (done) => turn(pieces.bytes + done));
+  const written = await stream(placed, output, (done) => turn(placed.bytes + done));
   output.fillTo(plan.totalSize);
   const differs = written.findIndex((sum, index) => sum !== sums[index]);
   if (differs >= 0) {
@@ -142,22 +142,22 @@ export async function writeImageStream(
 }
 
 /**
- * Sends all contents; zeros too, part by part, so that a signal is heard between.
- * @param turn runs after each part, with the bytes copied so far
+ * Sends all contents; zeros too, batch by batch, so that a signal is heard between.
+ * @param turn runs after each batch, with the bytes copied so far
  */
 async function stream(
-  pieces: Pieces,
+  placed: PlacedChunks,
   sink: Sequence,
   turn: (done: number) => Promise<void>,
 ): Promise<Uint32Array> {
   let done = 0;
-  const sums = new Uint32Array(pieces.offsets.length);
-  for (let part = 0; part < pieces.parts.length - 1; part++) {
-    const { pieces: list, offsets } = partOf(pieces, part);
-    sums.set(streamPieces(list, offsets, sink), pieces.parts[part]!);
+  const sums = new Uint32Array(placed.offsets.length);
+  for (let batch = 0; batch < placed.batches.length - 1; batch++) {
+    const { chunks, offsets } = batchOf(placed, batch);
+    sums.set(streamChunks(chunks, offsets, sink), placed.batches[batch]!);
     const last = offsets.length - 1;
-    if (last >= 0) sink.fillTo(offsets[last]! + list.sizes[last]!);
-    done += bytesOfPart(pieces, part);
+    if (last >= 0) sink.fillTo(offsets[last]! + chunks.sizes[last]!);
+    done += bytesOfBatch(placed, batch);
     await turn(done);
   }
   return sums;

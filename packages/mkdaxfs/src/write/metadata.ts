@@ -35,9 +35,9 @@ export interface Metadata {
 const INODES_AT_ONCE = 4 * 1024;
 
 /**
- * Encodes inode table, string table and xattr area of a plan, a stretch at a time: together they
+ * Encodes inode table, string table and xattr area of a plan, a range at a time: together they
  * may be large.
- * @param take gets each stretch and its offset in the image; its memory is used again
+ * @param take gets each range and its offset in the image; its memory is used again
  */
 export function encodeMetadata(
   plan: Plan,

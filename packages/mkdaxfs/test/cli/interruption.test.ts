@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { symlinkSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { Interrupted, interruptible, makesFile } from "../../src/cli/interruption.js";
+import { InterruptedError, interruptible, makesFile } from "../../src/cli/interruption.js";
 import { scratchDirectory } from "../support/support.js";
 
 const scratch = scratchDirectory();
@@ -25,7 +25,7 @@ describe("an action that signals give up", () => {
     const running = interruptible(untilAborted);
     expect(listeners()).toEqual(before.map((count) => count + 1));
     process.emit(name);
-    await expect(running).rejects.toBeInstanceOf(Interrupted);
+    await expect(running).rejects.toBeInstanceOf(InterruptedError);
     await expect(running).rejects.toMatchObject({ status });
     expect(listeners()).toEqual(before);
   });

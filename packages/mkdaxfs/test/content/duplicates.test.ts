@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import { type Duplicates, findDuplicates } from "../../src/content/duplicates.js";
 import { BuildError } from "../../src/errors.js";
 import { WorkerPool } from "../../src/jobs/pool.js";
-import type { FileInode } from "../../src/model/source.js";
-import { fileInode, Random, scratchDirectory } from "../support/support.js";
+import type { FileWithContent } from "../../src/model/inode.js";
+import { Random, regularInode, scratchDirectory, withContent } from "../support/support.js";
 
 const scratch = scratchDirectory();
 
@@ -13,13 +13,13 @@ const scratch = scratchDirectory();
 const pool = new WorkerPool(1, new AbortController().signal);
 
 /** A file as the scan leaves it. `size` is what it had when it was looked at. */
-function fileWith(name: string, bytes: Uint8Array | string, size?: number): FileInode {
+function fileWith(name: string, bytes: Uint8Array | string, size?: number): FileWithContent {
   const path = scratch(name);
   writeFileSync(path, bytes);
-  return fileInode(path, size);
+  return withContent(regularInode(path, size));
 }
 
-const find = (...files: readonly FileInode[]): Promise<Duplicates> =>
+const find = (...files: readonly FileWithContent[]): Promise<Duplicates> =>
   findDuplicates(files, pool, () => {});
 
 describe("the search for equal contents", () => {

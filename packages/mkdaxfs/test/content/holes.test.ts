@@ -14,14 +14,15 @@ import {
   writeSync,
 } from "node:fs";
 import { basename, dirname } from "node:path";
-import { BLOCK_SIZE, byteStringOfText, FILE_TYPE } from "@daxfs/format";
+import { BLOCK_SIZE, byteStringOfText } from "@daxfs/format";
 import { afterEach, describe, expect, it } from "vitest";
+import { chunksOf } from "../../src/content/chunks.js";
 import { hashContents } from "../../src/content/hash.js";
 import { findHoles } from "../../src/content/holes.js";
-import { stretchesOf } from "../../src/content/list.js";
+import { HoledFile, WholeFile } from "../../src/model/content.js";
 import { bytesIn, dataRuns, runsWithin } from "../../src/model/data-runs.js";
-import { FileInode, HoledFile, WholeFile } from "../../src/model/source.js";
-import { Random, scratchDirectory } from "../support/support.js";
+import { type FileWithContent, RegularInode } from "../../src/model/inode.js";
+import { attributesOf, Random, scratchDirectory, withContent } from "../support/support.js";
 
 const scratch = scratchDirectory();
 const MIB = 2 ** 20;
@@ -38,16 +39,16 @@ function sparse(name: string, size: number, data: Readonly<Record<number, Buffer
   return path;
 }
 
-function inodeOf(path: string, holed: boolean, size = statSync(path).size): FileInode {
+function inodeOf(path: string, holed: boolean, size = statSync(path).size): FileWithContent {
   const place = [byteStringOfText(dirname(path)), byteStringOfText(basename(path))] as const;
-  const body = holed ? new HoledFile(...place) : new WholeFile(...place);
-  return new FileInode(FILE_TYPE.REGULAR | 0o644, 0, 0, 0n, size, body);
+  const content = holed ? new HoledFile(...place) : new WholeFile(...place);
+  return withContent(new RegularInode(attributesOf(), size, content));
 }
 
 async function runsOf(path: string, size?: number): Promise<number[] | undefined> {
   const inode = inodeOf(path, true, size);
   await findHoles([inode], new AbortController().signal);
-  const { data } = inode.body as HoledFile;
+  const { data } = inode.content;
   return data === undefined ? undefined : [...data];
 }
 
@@ -94,9 +95,9 @@ describe("holes of files", () => {
         : inodeOf(sparse(`many ${index}`, 2 * MIB, { [MIB]: Buffer.from("x") }), true),
     );
     await findHoles(files, new AbortController().signal);
-    for (const [index, { body }] of files.entries()) {
+    for (const [index, { content }] of files.entries()) {
       const expected = index % 5 === 0 ? undefined : Float64Array.of(MIB, MIB + 4096);
-      expect((body as HoledFile).data, `file ${index}`).toEqual(expected);
+      expect(content.data, `file ${index}`).toEqual(expected);
     }
   });
 
@@ -109,7 +110,7 @@ describe("holes of files", () => {
       execFileSync("mkfifo", [path]);
       withOnly(program);
       await findHoles(inodes, AbortSignal.timeout(10_000));
-      const found = inodes.map(({ body }) => (body as HoledFile).data);
+      const found = inodes.map(({ content }) => content.data);
       expect(found.map((runs) => runs && [...runs])).toEqual([undefined, RUNS]);
     },
   );
@@ -171,9 +172,9 @@ describe("runs of data", () => {
 });
 
 describe("hashes of contents", () => {
-  const hashOf = (inode: FileInode) => {
-    const stretches = stretchesOf([inode]);
-    return Buffer.from(hashContents(stretches.list(0, stretches.length))).toString("hex");
+  const hashOf = (inode: FileWithContent) => {
+    const chunks = chunksOf([inode]);
+    return Buffer.from(hashContents(chunks.list(0, chunks.length))).toString("hex");
   };
 
   it("are the same whether holes are known or not", async () => {
@@ -190,7 +191,7 @@ describe("hashes of contents", () => {
       writeFileSync(dense, readFileSync(path));
       const known = inodeOf(path, true);
       await findHoles([known], new AbortController().signal);
-      expect((known.body as HoledFile).data).toBeDefined();
+      expect(known.content.data).toBeDefined();
       expect(hashOf(known)).toBe(hashOf(inodeOf(path, false)));
       expect(hashOf(known)).toBe(hashOf(inodeOf(dense, false)));
     }

@@ -3,7 +3,6 @@ import {
   BLOCK_SIZE,
   DEVICE_MAJOR_MAX,
   DEVICE_MINOR_MAX,
-  FILE_TYPE,
   HUGE_SIZE,
   INODE,
   NAME_MAX,
@@ -13,7 +12,8 @@ import {
 import { describe, expect, it } from "vitest";
 import type { Duplicates } from "../../src/content/duplicates.js";
 import { BuildError } from "../../src/errors.js";
-import type { FileEntry } from "../../src/model/source.js";
+import type { DeviceInode } from "../../src/model/inode.js";
+import type { InodeEntry } from "../../src/model/source.js";
 import type { Plan } from "../../src/plan/plan.js";
 import type { Tree } from "../../src/tree/tree.js";
 import {
@@ -26,13 +26,15 @@ import {
   numbersOf,
   planOf,
   Random,
+  sizeOf,
   special,
   symlink,
   treeOf,
+  withContent,
 } from "../support/support.js";
 
 /** A tree with all that has to do with numbers: types, links, bytes, nesting. */
-function entries(): FileEntry[] {
+function entries(): InodeEntry[] {
   const linked = file("a", 5000);
   const linkedSymlink = symlink("b/link", "../a");
   return [
@@ -49,9 +51,9 @@ function entries(): FileEntry[] {
     linkedSymlink,
     link("link", linkedSymlink),
     symlink("other", "elsewhere"),
-    device("null", FILE_TYPE.CHARACTER_DEVICE, 1, 3),
-    special("fifo", FILE_TYPE.FIFO),
-    special("socket", FILE_TYPE.SOCKET),
+    device("null", "character-device", 1, 3),
+    special("fifo", "fifo"),
+    special("socket", "socket"),
     file("large", HUGE_SIZE + 1),
     file("nothing", 0),
   ];
@@ -159,7 +161,7 @@ describe("numbering", () => {
     for (let seed = 0; seed < 20; seed++) {
       const random = new Random(seed);
       const all = entries();
-      const isDirectory = ({ inode }: FileEntry) => inode.type === FILE_TYPE.DIRECTORY;
+      const isDirectory = ({ inode }: InodeEntry) => inode.kind === "directory";
       // A directory comes before what it holds; else any order will do.
       const tree = treeOf(
         ...all.filter(isDirectory),
@@ -176,8 +178,12 @@ function comparable(plan: Plan) {
   return {
     ...plan,
     table: columns,
-    inodes: inodes.map(({ mode, mtimeNs, size }) => ({ mode, mtimeNs, size })),
-    extents: plan.extents.inodes.map(({ body, size }) => ({ body, size })),
+    inodes: inodes.map((inode) => ({
+      mode: inode.mode,
+      mtimeNs: inode.mtimeNs,
+      size: sizeOf(inode),
+    })),
+    extents: plan.extents.inodes.map(({ content, size }) => ({ content, size })),
     offsets: plan.extents.offsets,
   };
 }
@@ -212,8 +218,10 @@ describe("equal contents", () => {
       file("large2", HUGE_SIZE),
     );
 
+  const contentAt = (of: Tree, path: string) => withContent(inodeAt(of, path));
+
   function duplicatesOf(of: Tree, holder: string, others: readonly string[]): Duplicates {
-    return new Map(others.map((name) => [inodeAt(of, name), inodeAt(of, holder)]));
+    return new Map(others.map((name) => [contentAt(of, name), contentAt(of, holder)]));
   }
 
   it.each(names)("are stored once, %s being found first", (holder) => {
@@ -283,12 +291,12 @@ const MAX_NS = (1n << 63n) - 1n;
 
 describe("what an image can't hold", () => {
   const long = "n".repeat(NAME_MAX + 1);
-  const deviceOf = (major: number, minor: number, type: number = FILE_TYPE.BLOCK_DEVICE) =>
-    device("d/x", type, major, minor);
+  const deviceOf = (major: number, minor: number, kind: DeviceInode["kind"] = "block-device") =>
+    device("d/x", kind, major, minor);
   const attributes = (name: string, size: number) =>
     file("d/x", 0, { xattrs: [{ name, value: new Uint8Array(size) }] });
 
-  it.each<[string, FileEntry, RegExp]>([
+  it.each<[string, InodeEntry, RegExp]>([
     ["a name of 256 bytes", file(`d/${long}`, 0), new RegExp(`^/d/${long}: .*256 bytes`)],
     ["an empty target", symlink("d/x", ""), /^\/d\/x: .*target has 0 bytes/],
     ["a target of 4096 bytes", symlink("d/x", "t".repeat(4096)), /^\/d\/x: .*4096 bytes/],
@@ -299,7 +307,7 @@ describe("what an image can't hold", () => {
     ["a minor of 2^20", deviceOf(0, DEVICE_MINOR_MAX + 1), /^\/d\/x: .*0:1048576/],
     [
       "a character device's minor of 2^20",
-      deviceOf(0, DEVICE_MINOR_MAX + 1, FILE_TYPE.CHARACTER_DEVICE),
+      deviceOf(0, DEVICE_MINOR_MAX + 1, "character-device"),
       /^\/d\/x: .*0:1048576/,
     ],
     ["a value of 65537 bytes", attributes("user.x", XATTR_VALUE_MAX + 1), /^\/d\/x: .*user\.x/],
@@ -323,12 +331,12 @@ describe("what an image can't hold", () => {
     }
   });
 
-  it.each<[string, FileEntry]>([
+  it.each<[string, InodeEntry]>([
     ["a name of 255 bytes", file("n".repeat(NAME_MAX), 0)],
     ["a target of 4095 bytes", symlink("x", "t".repeat(SYMLINK_MAX))],
     ["the last mtime", file("x", 0, { mtimeNs: MAX_NS })],
     ["the first mtime", file("x", 0, { mtimeNs: -MAX_NS - 1n })],
-    ["the largest device", device("x", FILE_TYPE.BLOCK_DEVICE, DEVICE_MAJOR_MAX, DEVICE_MINOR_MAX)],
+    ["the largest device", device("x", "block-device", DEVICE_MAJOR_MAX, DEVICE_MINOR_MAX)],
     [
       "a value of 65536 bytes",
       file("x", 0, { xattrs: [{ name: "user.x", value: new Uint8Array(XATTR_VALUE_MAX) }] }),

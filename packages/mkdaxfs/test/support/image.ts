@@ -4,13 +4,15 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { byteStringOfText, FILE_TYPE } from "@daxfs/format";
+import { byteStringOfText } from "@daxfs/format";
 import { type Header, pack } from "tar-stream";
 import { afterAll, expect, type TestContext } from "vitest";
 import { BuildError } from "../../src/errors.js";
 import { fsPath } from "../../src/host/path.js";
 import { WorkerPool } from "../../src/jobs/pool.js";
-import { type Content, contentPath, type Source } from "../../src/model/source.js";
+import { contentPath } from "../../src/model/content.js";
+import { hasContent, type Inode } from "../../src/model/inode.js";
+import type { Source } from "../../src/model/source.js";
 import type { Platform } from "../../src/platform.js";
 import { filesOfDirectory } from "../../src/sources/container/archive/image-files.js";
 import { openOciLayout } from "../../src/sources/container/archive/oci-layout.js";
@@ -188,9 +190,9 @@ export async function contentsOf(sources: readonly Source[]): Promise<string[][]
       for (const entry of batch) {
         const path = entry.directory === "" ? entry.name : `${entry.directory}/${entry.name}`;
         if (entry.kind === "link") found.push(`${path} link ${entry.target}`);
-        else if (entry.inode.type === FILE_TYPE.DIRECTORY) found.push(`${path}/`);
-        else if (entry.inode.type !== FILE_TYPE.REGULAR) found.push(path);
-        else found.push(`${path}=${contentText(entry.inode.size, entry.inode.body as Content)}`);
+        else if (entry.inode.kind === "directory") found.push(`${path}/`);
+        else if (entry.inode.kind !== "file") found.push(path);
+        else found.push(`${path}=${contentText(entry.inode)}`);
       }
     }
     all.push(found);
@@ -198,11 +200,11 @@ export async function contentsOf(sources: readonly Source[]): Promise<string[][]
   return all;
 }
 
-function contentText(size: number, content: Content | null): string {
-  if (content === null) return "";
-  const { offset } = content;
-  return readFileSync(fsPath(contentPath(content)))
-    .subarray(offset, offset + size)
+function contentText(inode: Inode): string {
+  if (!hasContent(inode)) return "";
+  const { offset } = inode.content;
+  return readFileSync(fsPath(contentPath(inode.content)))
+    .subarray(offset, offset + inode.size)
     .toString("latin1");
 }
 

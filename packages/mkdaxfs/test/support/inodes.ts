@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
-import { FILE_TYPE, type Xattr } from "@daxfs/format";
-import { FileInode } from "../../src/model/source.js";
+import type { Xattr } from "@daxfs/format";
+import {
+  DirectoryInode,
+  type Inode,
+  type InodeAttributes,
+  RegularInode,
+  SpecialInode,
+  SymlinkInode,
+} from "../../src/model/inode.js";
 
 interface Facts {
-  readonly type?: number;
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
@@ -11,22 +17,25 @@ interface Facts {
   readonly xattrs?: readonly Xattr[];
 }
 
-/** A file without content: an empty regular one, or of another type. */
-export function inode(facts: Facts = {}): FileInode {
-  const { type = FILE_TYPE.REGULAR, mode = 0o644, uid = 0, gid = 0, mtimeNs = 0n } = facts;
-  const body = { [FILE_TYPE.DIRECTORY]: new Map(), [FILE_TYPE.SYMLINK]: "to" }[type] ?? null;
-  const made = new FileInode(type | mode, uid, gid, mtimeNs, 0, body);
-  made.xattrs = facts.xattrs ?? [];
-  return made;
+function attributesOf({ mode = 0o644, ...facts }: Facts): InodeAttributes {
+  return { permissions: mode, uid: 0, gid: 0, mtimeNs: 0n, ...facts };
 }
 
-export const directory = (facts: Facts = {}) => inode({ type: FILE_TYPE.DIRECTORY, ...facts });
+/** An empty regular file. */
+export const inode = (facts: Facts = {}) => new RegularInode(attributesOf(facts), 0, undefined);
+
+export const directory = (facts: Facts = {}) => new DirectoryInode(attributesOf(facts));
+
+export const symlink = (facts: Facts = {}) => new SymlinkInode(attributesOf(facts), "to");
+
+export const special = (kind: SpecialInode["kind"], facts: Facts = {}) =>
+  new SpecialInode(kind, attributesOf(facts));
 
 /**
  * The root of a tree in which files lie at paths; the same inode at several is a hard link. A path
  * that ends in a slash makes a directory, as do those that others lie in.
  */
-export function rootOf(files: readonly (string | readonly [string, FileInode])[]): FileInode {
+export function rootOf(files: readonly (string | readonly [string, Inode])[]): DirectoryInode {
   const root = directory();
   for (const file of files) {
     const path = typeof file === "string" ? file : file[0];
@@ -40,6 +49,7 @@ export function rootOf(files: readonly (string | readonly [string, FileInode])[]
         next.links = 1;
         at.children.set(name, next);
       }
+      if (next.kind !== "directory") throw new Error(`${name} in ${path} is not a directory`);
       at = next;
     }
     if (last === "") continue;
@@ -51,15 +61,14 @@ export function rootOf(files: readonly (string | readonly [string, FileInode])[]
 }
 
 /** The paths in a tree, those of directories with a slash at the end. */
-export function pathsOf(root: FileInode): string[] {
+export function pathsOf(root: DirectoryInode): string[] {
   const paths: string[] = [];
-  const pending: [string, FileInode][] = [["", root]];
+  const pending: [string, DirectoryInode][] = [["", root]];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     for (const [name, child] of next[1].children) {
-      const isDirectory = child.body instanceof Map;
-      const path = `${next[0]}${name}${isDirectory ? "/" : ""}`;
+      const path = `${next[0]}${name}${child.kind === "directory" ? "/" : ""}`;
       paths.push(path);
-      if (isDirectory) pending.push([path, child]);
+      if (child.kind === "directory") pending.push([path, child]);
     }
   }
   return paths.sort();

@@ -2,11 +2,23 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { BLOCK_SIZE, byteStringOfText, FILE_TYPE, HUGE_SIZE, type Xattr } from "@daxfs/format";
+import { BLOCK_SIZE, byteStringOfText, HUGE_SIZE, type Xattr } from "@daxfs/format";
 import { afterAll, beforeAll } from "vitest";
 import type { Duplicates } from "../../src/content/duplicates.js";
+import type { Content } from "../../src/model/content.js";
 import { entryPath } from "../../src/model/entry-path.js";
-import { type Content, type FileEntry, FileInode, type LinkEntry } from "../../src/model/source.js";
+import {
+  DeviceInode,
+  DirectoryInode,
+  type FileWithContent,
+  hasContent,
+  type Inode,
+  type InodeAttributes,
+  RegularInode,
+  SpecialInode,
+  SymlinkInode,
+} from "../../src/model/inode.js";
+import type { InodeEntry, LinkEntry } from "../../src/model/source.js";
 import { type Plan, planImage } from "../../src/plan/plan.js";
 import { Tree } from "../../src/tree/tree.js";
 
@@ -57,26 +69,18 @@ interface Extra {
   readonly xattrs?: readonly Xattr[];
 }
 
-/** The inode of an entry, which several names may share. */
-export function inodeOf(
-  type: number,
-  size: number,
-  body: FileInode["body"],
-  extra: Extra = {},
-): FileInode {
-  const { mode = 0o644, uid = 0, gid = 0, mtimeNs = 0n, xattrs = [] } = extra;
-  const inode = new FileInode(type | mode, uid, gid, mtimeNs, size, body);
-  inode.xattrs = xattrs;
-  return inode;
+/** Attributes as dull as can be, but for what a test wants. */
+export function attributesOf({ mode = 0o644, ...extra }: Extra = {}): InodeAttributes {
+  return { permissions: mode, uid: 0, gid: 0, mtimeNs: 0n, ...extra };
 }
 
 /** An entry at a path such as `a/b`; "" is the root. Names are bytes, one per character. */
-export function entry(path: string, inode: FileInode): FileEntry {
-  return { kind: "file", ...entryPath(path), inode };
+export function entry(path: string, inode: Inode): InodeEntry {
+  return { kind: "inode", ...entryPath(path), inode };
 }
 
 /** A further name of an entry's file, as a directory has it. */
-export const link = (path: string, to: FileEntry) => entry(path, to.inode);
+export const link = (path: string, to: InodeEntry) => entry(path, to.inode);
 
 /** A further name of a file, as an archive has it. */
 export const hardLink = (path: string, target: string, mtimeNs = 0n): LinkEntry => ({
@@ -87,22 +91,27 @@ export const hardLink = (path: string, target: string, mtimeNs = 0n): LinkEntry 
 });
 
 export const directory = (path: string, extra?: Extra) =>
-  entry(path, inodeOf(FILE_TYPE.DIRECTORY, 0, new Map(), extra));
+  entry(path, new DirectoryInode(attributesOf(extra)));
 
 export const symlink = (path: string, target: string, extra?: Extra) =>
-  entry(path, inodeOf(FILE_TYPE.SYMLINK, 0, target, extra));
+  entry(path, new SymlinkInode(attributesOf(extra), target));
 
-export const device = (path: string, type: number, major: number, minor: number) =>
-  entry(path, inodeOf(type, 0, { major, minor }));
+export const device = (path: string, kind: DeviceInode["kind"], major: number, minor: number) =>
+  entry(path, new DeviceInode(kind, attributesOf(), { major, minor }));
 
-export const special = (path: string, type: number) => entry(path, inodeOf(type, 0, null));
+export const special = (path: string, kind: SpecialInode["kind"]) =>
+  entry(path, new SpecialInode(kind, attributesOf()));
 
 /** A regular file. Its content is not there: a plan needs none. */
 export const file = (path: string, size: number, extra?: Extra) =>
-  entry(path, fileInode(`/nowhere/${path}`, size, extra));
+  entry(path, regularInode(`/nowhere/${path}`, size, extra));
 
 /** The inode of a regular file whose content is a file of this machine. */
-export function fileInode(host: string, size = statSync(host).size, extra: Extra = {}): FileInode {
+export function regularInode(
+  host: string,
+  size = statSync(host).size,
+  extra: Extra = {},
+): RegularInode {
   const content: Content = {
     directory: byteStringOfText(dirname(host)),
     name: byteStringOfText(basename(host)),
@@ -110,26 +119,43 @@ export function fileInode(host: string, size = statSync(host).size, extra: Extra
     whole: true,
     data: undefined,
   };
-  return inodeOf(FILE_TYPE.REGULAR, size, size === 0 ? null : content, extra);
+  return new RegularInode(attributesOf(extra), size, size === 0 ? undefined : content);
 }
 
+/** The same inode, which must not be empty. */
+export function withContent(inode: Inode): FileWithContent {
+  if (!hasContent(inode)) throw new Error("an inode without content");
+  return inode;
+}
+
+/** Bytes of a regular file, 0 for all else. */
+export const sizeOf = (inode: Inode) => (inode.kind === "file" ? inode.size : 0);
+
 /** A tree of a root and these entries. */
-export function treeOf(...entries: readonly FileEntry[]): Tree {
+export function treeOf(...entries: readonly InodeEntry[]): Tree {
   const tree = new Tree();
-  if (entries[0]?.name !== "") tree.addFile(directory("", { mode: 0o755 }));
-  for (const each of entries) tree.addFile(each);
+  if (entries[0]?.name !== "") tree.addInode(directory("", { mode: 0o755 }));
+  for (const each of entries) tree.addInode(each);
   return tree;
 }
 
 /** The inode at a path of a tree. */
-export function inodeAt(tree: Tree, path: string): FileInode {
-  let inode = tree.root;
+export function inodeAt(tree: Tree, path: string): Inode {
+  let inode: Inode = tree.root;
   for (const name of path.split("/")) {
-    const child = inode.children.get(name);
+    const child: Inode | undefined =
+      inode.kind === "directory" ? inode.children.get(name) : undefined;
     if (child === undefined) throw new Error(`no ${path} in the tree`);
     inode = child;
   }
   return inode;
+}
+
+/** Names in the directory at a path of a tree. */
+export function namesIn(tree: Tree, path: string): string[] {
+  const inode = inodeAt(tree, path);
+  if (inode.kind !== "directory") throw new Error(`${path} is not a directory`);
+  return [...inode.children.keys()];
 }
 
 export const HUGE = { align: HUGE_SIZE } as const;

@@ -3,22 +3,18 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync, writeFileSync } from "node:fs";
-import { FILE_TYPE } from "@daxfs/format";
 import { expect } from "vitest";
 import { BuildError } from "../../src/errors.js";
 import { fsPath } from "../../src/host/path.js";
+import { contentPath, FileRange } from "../../src/model/content.js";
 import { joinPath } from "../../src/model/entry-path.js";
-import {
-  contentPath,
-  type FileInode,
-  FileStretch,
-  type SourceEntry,
-} from "../../src/model/source.js";
+import { type FileWithContent, hasContent, type Inode } from "../../src/model/inode.js";
+import type { SourceEntry } from "../../src/model/source.js";
 import type { ByteInput } from "../../src/sources/byte-input.js";
 import type { InputLimits, SourceContext } from "../../src/sources/context.js";
 import { newFileSpool, type Spool } from "../../src/sources/spool.js";
 import { TarSource } from "../../src/sources/tar/tar-source.js";
-import { scratchDirectory } from "./support.js";
+import { scratchDirectory, sizeOf } from "./support.js";
 
 const scratch = scratchDirectory();
 
@@ -240,30 +236,21 @@ function seenOf(entry: SourceEntry): Seen {
   const body = bodyOf(inode);
   return {
     path,
-    type: typeName(inode.type),
-    permissions: inode.mode & 0o7777,
+    type: inode.kind === "file" ? "regular" : inode.kind,
+    permissions: inode.permissions,
     uid: inode.uid,
     gid: inode.gid,
     mtimeNs: inode.mtimeNs,
-    size: inode.size,
+    size: sizeOf(inode),
     ...(body !== undefined && { body }),
     ...(xattrs.length > 0 && { xattrs: Object.fromEntries(xattrs) }),
   };
 }
 
-function typeName(type: number): string {
-  const found = Object.entries(FILE_TYPE).find(([, value]) => value === type);
-  return found?.[0].toLowerCase().replace("_", "-") ?? String(type);
-}
-
-function bodyOf(inode: FileInode): string | undefined {
-  const { body } = inode;
-  if (body === null || body instanceof Map) return undefined;
-  if (typeof body === "string") return body;
-  if (!(body instanceof FileStretch)) {
-    if ("major" in body) return `${body.major}:${body.minor}`;
-    throw new Error("a content of a wrong kind");
-  }
+function bodyOf(inode: Inode): string | undefined {
+  if (inode.kind === "symlink") return inode.target;
+  if ("device" in inode) return `${inode.device.major}:${inode.device.minor}`;
+  if (!hasContent(inode)) return undefined;
   return inode.size > READ_MAX ? "long" : contentText(readContent(inode, 0, inode.size));
 }
 
@@ -274,8 +261,8 @@ export function contentText(bytes: Uint8Array): string {
 }
 
 /** Reads a part of a content the way the image's writer does: by path, from an offset. */
-function readContent(inode: FileInode, offset: number, length: number): Buffer {
-  const content = inode.body as FileStretch;
+function readContent({ content }: FileWithContent, offset: number, length: number): Buffer {
+  expect(content).toBeInstanceOf(FileRange);
   const descriptor = openSync(fsPath(contentPath(content)), "r");
   try {
     const bytes = Buffer.alloc(length);

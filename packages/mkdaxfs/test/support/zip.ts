@@ -7,8 +7,9 @@ import { byteStringOfText } from "@daxfs/format";
 import { expect, type TestContext } from "vitest";
 import { BuildError } from "../../src/errors.js";
 import { fsPath } from "../../src/host/path.js";
+import { contentPath, FileRange } from "../../src/model/content.js";
 import { joinPath } from "../../src/model/entry-path.js";
-import { contentPath, type FileInode, FileStretch } from "../../src/model/source.js";
+import type { Inode } from "../../src/model/inode.js";
 import type { InputLimits, SourceContext } from "../../src/sources/context.js";
 import { newFileSpool, type Spool } from "../../src/sources/spool.js";
 import { ZipSource } from "../../src/sources/zip/zip-source.js";
@@ -178,7 +179,7 @@ export interface ReadOptions {
 
 /** A name in an archive, as a source gives it. */
 export interface ReadEntry {
-  readonly inode: FileInode;
+  readonly inode: Inode;
   /** Of a regular file. */
   readonly content: Buffer | undefined;
 }
@@ -214,10 +215,10 @@ export async function withSource<T>(
 /** Reads an archive; a path that comes again replaces what it was before. */
 export function readZip(path: string, options: ReadOptions = {}): Promise<Map<string, ReadEntry>> {
   return withSource(path, options, async (source) => {
-    const inodes = new Map<string, FileInode>();
+    const inodes = new Map<string, Inode>();
     for await (const batch of source.entries()) {
       for (const entry of batch) {
-        if (entry.kind !== "file") throw new Error("a zip archive has no links");
+        if (entry.kind !== "inode") throw new Error("a zip archive has no links");
         const path = joinPath(entry.directory, entry.name);
         inodes.delete(path);
         inodes.set(path, entry.inode);
@@ -230,17 +231,19 @@ export function readZip(path: string, options: ReadOptions = {}): Promise<Map<st
 }
 
 /** The content of a regular file, read as a build reads it; undefined for all else. */
-export function contentOf(inode: FileInode): Buffer | undefined {
-  if (inode.body === null) return Buffer.alloc(0);
-  if (!(inode.body instanceof FileStretch)) return undefined;
-  const content = Buffer.alloc(inode.size);
-  const descriptor = openSync(fsPath(contentPath(inode.body)), "r");
+export function contentOf(inode: Inode): Buffer | undefined {
+  if (inode.kind !== "file") return undefined;
+  const { size, content } = inode;
+  if (content === undefined) return Buffer.alloc(0);
+  expect(content).toBeInstanceOf(FileRange);
+  const bytes = Buffer.alloc(size);
+  const descriptor = openSync(fsPath(contentPath(content)), "r");
   try {
-    expect(readSync(descriptor, content, 0, inode.size, inode.body.offset)).toBe(inode.size);
+    expect(readSync(descriptor, bytes, 0, size, content.offset)).toBe(size);
   } finally {
     closeSync(descriptor);
   }
-  return content;
+  return bytes;
 }
 
 /** What a source says of an archive that it refuses. */

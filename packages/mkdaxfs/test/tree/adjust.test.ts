@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
-import { FILE_TYPE } from "@daxfs/format";
 import { describe, expect, it } from "vitest";
 import { BuildError } from "../../src/errors.js";
-import type { FileInode } from "../../src/model/source.js";
+import type { DirectoryInode, Inode } from "../../src/model/inode.js";
 import { type AdjustOptions, treeAdjuster } from "../../src/tree/adjust.js";
-import { directory, inode, rootOf } from "../support/inodes.js";
+import { directory, inode, rootOf, symlink as symlinkInode } from "../support/inodes.js";
 
-const adjust = (root: FileInode, options: AdjustOptions) => treeAdjuster(options)(root);
+const adjust = (root: DirectoryInode, options: AdjustOptions) => treeAdjuster(options)(root);
 
 function samples() {
   const file = inode({ mode: 0o4711, uid: 1000, gid: 100, mtimeNs: 5_500_000_000n });
   const linked = inode({ mode: 0o600, uid: 5, gid: 6, mtimeNs: -1n });
-  const symlink = inode({ type: FILE_TYPE.SYMLINK, mode: 0o777, uid: 7, gid: 8 });
+  const symlink = symlinkInode({ mode: 0o777, uid: 7, gid: 8 });
   const folder = directory({ mode: 0o2750, uid: 2000, gid: 2001, mtimeNs: 7_000_000_000n });
   const root = rootOf([
     ["a", file],
@@ -24,7 +23,7 @@ function samples() {
   return { root, file, linked, symlink, folder };
 }
 
-const owners = (...files: FileInode[]) => files.map(({ uid, gid }) => [uid, gid]);
+const owners = (...files: Inode[]) => files.map(({ uid, gid }) => [uid, gid]);
 
 describe("without options", () => {
   it("nothing changes", () => {
@@ -60,7 +59,7 @@ describe("an access ACL", () => {
   const NAMED = acl([1, 6], [2, 7], [4, 5], [8, 4], [0x10, 7], [0x20, 4]);
   const fileWith = (name: string, value: Buffer) =>
     inode({ mode: 0o674, xattrs: [{ name, value }] });
-  const changed = (file: FileInode, options: AdjustOptions): string => {
+  const changed = (file: Inode, options: AdjustOptions): string => {
     adjust(rootOf([["file", file]]), options);
     return Buffer.from(file.xattrs[0]?.value ?? []).toString("hex");
   };

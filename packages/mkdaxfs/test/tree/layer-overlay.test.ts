@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-import { FILE_TYPE } from "@daxfs/format";
 import { describe, expect, it } from "vitest";
 import type { SourceEntry } from "../../src/model/source.js";
 import { Layer } from "../../src/tree/layer.js";
 import { Tree } from "../../src/tree/tree.js";
-import { directory, file, inodeAt, symlink } from "../support/support.js";
+import { directory, file, inodeAt, sizeOf, symlink } from "../support/support.js";
 
 const whiteout = (path: string) => file(path.replace(/[^/]*$/, ".wh.$&"), 0);
 const opaque = (path: string) => file(`${path}/.wh..wh..opq`, 0);
@@ -25,8 +24,8 @@ function paths(tree: Tree): string[] {
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     for (const [name, inode] of next[1].children) {
       const path = `${next[0]}${name}`;
-      if (inode.body instanceof Map) pending.push([`${path}/`, inode]);
-      found.push(inode.size > 0 ? `${path}=${inode.size}` : path);
+      if (inode.kind === "directory") pending.push([`${path}/`, inode]);
+      found.push(sizeOf(inode) > 0 ? `${path}=${sizeOf(inode)}` : path);
     }
   }
   return found.sort();
@@ -35,14 +34,14 @@ function paths(tree: Tree): string[] {
 describe("whiteouts that are kept", () => {
   it("become devices of number 0:0", () => {
     const inode = inodeAt(overlay([directory("d"), whiteout("d/x")]), "d/x");
-    expect(inode.mode).toBe(FILE_TYPE.CHARACTER_DEVICE);
-    expect(inode.body).toEqual({ major: 0, minor: 0 });
+    expect(inode).toMatchObject({ kind: "character-device", permissions: 0 });
+    expect(inode).toMatchObject({ device: { major: 0, minor: 0 } });
     expect(inode.links).toBe(1);
   });
 
   it("leave what the layer has in their place, and make a directory there opaque", () => {
     const tree = overlay([file("f", 1), whiteout("f"), whiteout("d"), directory("d")]);
-    expect(inodeAt(tree, "f").size).toBe(1);
+    expect(sizeOf(inodeAt(tree, "f"))).toBe(1);
     expect(inodeAt(tree, "d").xattrs).toEqual([
       { name: "trusted.overlay.opaque", value: Buffer.from("y") },
     ]);
@@ -53,7 +52,7 @@ describe("whiteouts that are kept", () => {
     expect(inodeAt(tree, "d").xattrs).toHaveLength(1);
     expect(inodeAt(tree, "e/g").xattrs).toHaveLength(1);
     expect(inodeAt(tree, "h").xattrs).toHaveLength(0);
-    expect(inodeAt(tree, "h/i").type).toBe(FILE_TYPE.CHARACTER_DEVICE);
+    expect(inodeAt(tree, "h/i").kind).toBe("character-device");
   });
 
   /** Paths with what marks them: "c" for a whiteout, "o" for an opaque directory. */
@@ -61,8 +60,8 @@ describe("whiteouts that are kept", () => {
     const tree = overlay(entries);
     return paths(tree)
       .map((path) => [path, inodeAt(tree, path.replace(/=.*/, ""))] as const)
-      .map(([path, { type, xattrs }]) => {
-        const mark = type === FILE_TYPE.CHARACTER_DEVICE ? " c" : "";
+      .map(([path, { kind, xattrs }]) => {
+        const mark = kind === "character-device" ? " c" : "";
         return `${path}${mark}${xattrs.length > 0 ? " o" : ""}`;
       });
   }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, it } from "vitest";
 import { BuildError } from "../../src/errors.js";
-import type { FileEntry, SourceEntry } from "../../src/model/source.js";
+import type { SourceEntry } from "../../src/model/source.js";
 import { Layer, type WhiteoutMode } from "../../src/tree/layer.js";
 import { Tree } from "../../src/tree/tree.js";
-import { directory, file, hardLink, inodeAt, symlink } from "../support/support.js";
+import { directory, file, hardLink, inodeAt, sizeOf, symlink } from "../support/support.js";
 
 const warnings: string[] = [];
 
@@ -28,8 +28,8 @@ function paths(tree: Tree): string[] {
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     for (const [name, inode] of next[1].children) {
       const path = `${next[0]}${name}`;
-      if (inode.body instanceof Map) pending.push([`${path}/`, inode]);
-      found.push(inode.size > 0 ? `${path}=${inode.size}` : path);
+      if (inode.kind === "directory") pending.push([`${path}/`, inode]);
+      found.push(sizeOf(inode) > 0 ? `${path}=${sizeOf(inode)}` : path);
     }
   }
   return found.sort();
@@ -105,7 +105,7 @@ describe("a whiteout", () => {
       [whiteout("f"), hardLink("g", "f")],
     ]) {
       const tree = merged(lower(), order);
-      expect(inodeAt(tree, "g").size).toBe(4);
+      expect(sizeOf(inodeAt(tree, "g"))).toBe(4);
       expect(inodeAt(tree, "g").links).toBe(1);
       expect(paths(tree)).not.toContain("f=4");
     }
@@ -171,7 +171,7 @@ describe("whiteouts with paths of many parts", () => {
     "take time that grows with their length: %s",
     (mode) => {
       const tree = new Tree();
-      if (mode === "apply") tree.addFile(file("lower", 1) as FileEntry);
+      if (mode === "apply") tree.addInode(file("lower", 1));
       const layer = new Layer(tree, mode, () => {});
       for (const entry of entries) layer.add(entry);
       const before = performance.now();
@@ -195,7 +195,7 @@ describe("hard links to what AUFS kept for itself", () => {
         [directory("d"), link("a"), ...kept(), link("d/b")],
       ]) {
         const tree = merged(below(), layer);
-        expect(inodeAt(tree, "a").size).toBe(7);
+        expect(sizeOf(inodeAt(tree, "a"))).toBe(7);
         expect(inodeAt(tree, "d/b")).toBe(inodeAt(tree, "a"));
         expect(inodeAt(tree, "a").links).toBe(2);
         expect(paths(tree).filter((path) => path.includes(".wh."))).toEqual([]);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-import { FILE_TYPE } from "@daxfs/format";
 import { describe, expect, it } from "vitest";
 import { BuildError } from "../../src/errors.js";
 import type { IdMapping } from "../../src/options.js";
@@ -237,7 +236,7 @@ describe("other attributes", () => {
   });
 
   it("of a file with several names are changed once", () => {
-    const file = inode({ type: FILE_TYPE.REGULAR });
+    const file = inode();
     file.xattrs = [{ name: CAPABILITY, value: Buffer.from(v3(1), "hex") }];
     const root = rootOf([
       ["a", file],

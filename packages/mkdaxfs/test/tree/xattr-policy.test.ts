@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-import { byteStringOfText, FILE_TYPE } from "@daxfs/format";
+import { byteStringOfText } from "@daxfs/format";
 import { describe, expect, it } from "vitest";
 import { BuildError } from "../../src/errors.js";
+import type { InodeKind } from "../../src/model/inode-kind.js";
 import { type XattrOptions, XattrPolicy } from "../../src/tree/xattr-policy.js";
 
 const NAMES = [
@@ -16,28 +17,28 @@ const NAMES = [
 const XATTRS = NAMES.map((name) => ({ name, value: Uint8Array.of(1) }));
 
 const kept = (options: XattrOptions) =>
-  new XattrPolicy(options).kept(XATTRS, FILE_TYPE.REGULAR).map(({ name }) => name);
+  new XattrPolicy(options).kept(XATTRS, "file").map(({ name }) => name);
 const without = (...names: string[]) => NAMES.filter((name) => !names.includes(name));
 
 describe("extended attributes", () => {
   it("are all kept but the labels of the build host, of which it tells", () => {
     const policy = new XattrPolicy({});
-    expect(policy.kept(XATTRS, FILE_TYPE.REGULAR).map(({ name }) => name)).toEqual(
+    expect(policy.kept(XATTRS, "file").map(({ name }) => name)).toEqual(
       without("security.selinux"),
     );
-    policy.kept(XATTRS, FILE_TYPE.REGULAR);
-    policy.kept(XATTRS.slice(2), FILE_TYPE.REGULAR);
+    policy.kept(XATTRS, "file");
+    policy.kept(XATTRS.slice(2), "file");
     expect([...policy.omitted]).toEqual([["security.selinux", 2]]);
   });
 
   it("stay the same array where all are kept", () => {
     const xattrs = XATTRS.slice(2);
-    expect(new XattrPolicy({}).kept(xattrs, FILE_TYPE.REGULAR)).toBe(xattrs);
+    expect(new XattrPolicy({}).kept(xattrs, "file")).toBe(xattrs);
   });
 
   it("are left out when so told, without more words", () => {
     const policy = new XattrPolicy({ xattrs: false });
-    expect(policy.kept(XATTRS, FILE_TYPE.REGULAR)).toEqual([]);
+    expect(policy.kept(XATTRS, "file")).toEqual([]);
     expect(policy.omitted.size).toBe(0);
   });
 
@@ -57,12 +58,12 @@ describe("extended attributes", () => {
 
   it("are those of the default but for what globs name", () => {
     const policy = new XattrPolicy({ xattrsExclude: ["user.*", "system.*"] });
-    expect(policy.kept(XATTRS, FILE_TYPE.REGULAR).map(({ name }) => name)).toEqual([
+    expect(policy.kept(XATTRS, "file").map(({ name }) => name)).toEqual([
       "security.capability",
       "trusted.overlay.opaque",
     ]);
     expect([...policy.omitted]).toEqual([["security.selinux", 1]]);
-    expect(new XattrPolicy({ xattrsExclude: ["*"] }).kept(XATTRS, FILE_TYPE.REGULAR)).toEqual([]);
+    expect(new XattrPolicy({ xattrsExclude: ["*"] }).kept(XATTRS, "file")).toEqual([]);
   });
 
   it("can't be told by half a glob", () => {
@@ -71,10 +72,10 @@ describe("extended attributes", () => {
   });
 
   /** Names of what is kept of a file of a type, and of what is counted as left out. */
-  function judged(names: readonly string[], type: number, options: XattrOptions = {}) {
+  function judged(names: readonly string[], kind: InodeKind, options: XattrOptions = {}) {
     const policy = new XattrPolicy(options);
     const xattrs = names.map((name) => ({ name, value: Uint8Array.of(1) }));
-    return [policy.kept(xattrs, type).map(({ name }) => name), [...policy.omitted.keys()]];
+    return [policy.kept(xattrs, kind).map(({ name }) => name), [...policy.omitted.keys()]];
   }
 
   const HIDDEN = [
@@ -92,45 +93,44 @@ describe("extended attributes", () => {
   ];
 
   it("that no mount shows are left out, which is told", () => {
-    for (const type of [FILE_TYPE.REGULAR, FILE_TYPE.DIRECTORY, FILE_TYPE.SYMLINK]) {
-      expect(judged(HIDDEN, type)).toEqual([[], HIDDEN]);
+    for (const kind of ["file", "directory", "symlink"] as const) {
+      expect(judged(HIDDEN, kind)).toEqual([[], HIDDEN]);
     }
-    expect(judged(HIDDEN, FILE_TYPE.REGULAR, { xattrsInclude: ["*"] })).toEqual([
+    expect(judged(HIDDEN, "file", { xattrsInclude: ["*"] })).toEqual([
       HIDDEN.filter((name) => name !== ""),
       [],
     ]);
-    expect(judged(HIDDEN, FILE_TYPE.REGULAR, { xattrsExclude: ["*", ""] })).toEqual([[], []]);
+    expect(judged(HIDDEN, "file", { xattrsExclude: ["*", ""] })).toEqual([[], []]);
     const shown = ["user.\xff", "user.a.b", "trusted.x", "security.SMACK64", "user.\n"];
-    expect(judged(shown, FILE_TYPE.REGULAR)).toEqual([shown, []]);
+    expect(judged(shown, "file")).toEqual([shown, []]);
   });
 
   it("that Linux shows of other types of files only are left out of the rest", () => {
     const acls = ["system.posix_acl_access", "system.posix_acl_default"];
-    const { REGULAR, DIRECTORY, SYMLINK, FIFO, SOCKET, CHARACTER_DEVICE, BLOCK_DEVICE } = FILE_TYPE;
-    for (const type of [REGULAR, DIRECTORY, SOCKET]) {
-      expect(judged(["user.a", ...acls], type)).toEqual([["user.a", ...acls], []]);
+    for (const kind of ["file", "directory", "socket"] as const) {
+      expect(judged(["user.a", ...acls], kind)).toEqual([["user.a", ...acls], []]);
     }
-    for (const type of [FIFO, CHARACTER_DEVICE, BLOCK_DEVICE]) {
-      expect(judged(["user.a", ...acls], type)).toEqual([acls, ["user.a"]]);
+    for (const kind of ["fifo", "character-device", "block-device"] as const) {
+      expect(judged(["user.a", ...acls], kind)).toEqual([acls, ["user.a"]]);
     }
     const all = ["user.a", ...acls, "trusted.a", "security.a"];
-    expect(judged(all, SYMLINK)).toEqual([
+    expect(judged(all, "symlink")).toEqual([
       ["trusted.a", "security.a"],
       ["user.a", ...acls],
     ]);
-    expect(judged(all, SYMLINK, { xattrsInclude: ["user.*"] })).toEqual([["user.a"], []]);
+    expect(judged(all, "symlink", { xattrsInclude: ["user.*"] })).toEqual([["user.a"], []]);
   });
 
   it("of XFS that are ACLs a second time are left out", () => {
     const names = ["trusted.SGI_ACL_FILE", "trusted.SGI_ACL_DEFAULT"];
-    expect(judged(names, FILE_TYPE.DIRECTORY)).toEqual([[], names]);
+    expect(judged(names, "directory")).toEqual([[], names]);
   });
 
   it("of EVM are kept where they are portable, and those of IMA always", () => {
     const of = (name: string, type: number) => {
       const policy = new XattrPolicy({});
       const value = Uint8Array.of(type, 2, 0);
-      const { length } = policy.kept([{ name, value }], FILE_TYPE.REGULAR);
+      const { length } = policy.kept([{ name, value }], "file");
       return [length, policy.omitted.get(name) ?? 0];
     };
     // security/integrity/integrity.h: an HMAC, a signature, a portable signature.
@@ -146,7 +146,7 @@ describe("extended attributes", () => {
       [1, 0],
     ]);
     const empty = [{ name: "security.evm", value: new Uint8Array(0) }];
-    expect(new XattrPolicy({}).kept(empty, FILE_TYPE.REGULAR)).toEqual([]);
-    expect(new XattrPolicy({ xattrsInclude: ["*"] }).kept(empty, FILE_TYPE.REGULAR)).toBe(empty);
+    expect(new XattrPolicy({}).kept(empty, "file")).toEqual([]);
+    expect(new XattrPolicy({ xattrsInclude: ["*"] }).kept(empty, "file")).toBe(empty);
   });
 });

@@ -12,12 +12,12 @@ import {
 import { crc32 } from "node:zlib";
 import { BLOCK_SIZE, byteStringOfText } from "@daxfs/format";
 import { describe, expect, it } from "vitest";
-import type { ContentList } from "../../src/content/list.js";
+import type { RangeList } from "../../src/content/ranges.js";
 import { BuildError } from "../../src/errors.js";
 import {
   FileSink,
   type Sink,
-  streamPieces,
+  streamChunks,
   WINDOW_BUFFER_SIZE,
   WINDOW_SIZE,
 } from "../../src/write/copy.js";
@@ -27,7 +27,7 @@ import { Random, scratchDirectory } from "../support/support.js";
 const scratch = scratchDirectory();
 const MIB = 1024 * 1024;
 
-interface Piece {
+interface Chunk {
   readonly path: string;
   readonly start?: number;
   readonly size: number;
@@ -36,14 +36,14 @@ interface Piece {
   readonly data?: readonly number[];
 }
 
-function listOf(pieces: readonly Piece[]): ContentList {
+function listOf(chunks: readonly Chunk[]): RangeList {
   return {
-    paths: pieces.map(({ path }) => byteStringOfText(path)),
-    starts: Float64Array.from(pieces, ({ start }) => start ?? 0),
-    sizes: Float64Array.from(pieces, ({ size }) => size),
-    ends: Uint8Array.from(pieces, ({ end }) => (end === false ? 0 : 1)),
+    paths: chunks.map(({ path }) => byteStringOfText(path)),
+    starts: Float64Array.from(chunks, ({ start }) => start ?? 0),
+    sizes: Float64Array.from(chunks, ({ size }) => size),
+    ends: Uint8Array.from(chunks, ({ end }) => (end === false ? 0 : 1)),
     data: new Map(
-      pieces.flatMap(({ data }, index) =>
+      chunks.flatMap(({ data }, index) =>
         data === undefined ? [] : [[index, Float64Array.from(data)] as const],
       ),
     ),
@@ -77,32 +77,32 @@ describe("copying", () => {
     (seed) => {
       const random = new Random(seed);
       const edges = [1, 4095, 4096, 4097, WINDOW_SIZE - 1, WINDOW_SIZE, WINDOW_SIZE + 1];
-      const pieces: (Piece & { bytes: Buffer })[] = [];
+      const chunks: (Chunk & { bytes: Buffer })[] = [];
       for (let index = 0; index < 30; index++) {
         const path = scratch(`copy-${seed}-${index}`);
         const size = random.below(3) === 0 ? edges[random.below(7)]! : 1 + random.below(20_000);
         const start = random.below(4) === 0 ? random.below(5000) : 0;
         const bytes = Buffer.alloc(start + size, random.bytes(997));
         writeFileSync(path, bytes);
-        pieces.push({ path, start, size, bytes: bytes.subarray(start) });
+        chunks.push({ path, start, size, bytes: bytes.subarray(start) });
       }
-      const offsets = new Float64Array(pieces.length);
+      const offsets = new Float64Array(chunks.length);
       let at = BLOCK_SIZE;
-      for (const [index, { size }] of pieces.entries()) {
+      for (const [index, { size }] of chunks.entries()) {
         if (random.below(3) === 0) at += random.below(3) * BLOCK_SIZE;
         offsets[index] = at;
         at += blocks(size);
       }
       const expected = Buffer.alloc(at, 0xee);
-      for (const [index, { bytes }] of pieces.entries()) {
+      for (const [index, { bytes }] of chunks.entries()) {
         expected.fill(0, offsets[index]!, offsets[index]! + blocks(bytes.length));
         expected.set(bytes, offsets[index]!);
       }
 
       const sink = new MemorySink(at);
-      const sums = streamPieces(listOf(pieces), offsets, sink);
+      const sums = streamChunks(listOf(chunks), offsets, sink);
       expect(sink.image.equals(expected)).toBe(true);
-      expect([...sums]).toEqual(pieces.map(({ bytes }) => crc32(bytes)));
+      expect([...sums]).toEqual(chunks.map(({ bytes }) => crc32(bytes)));
       let end = 0;
       for (const { offset, length } of sink.writes) {
         expect(offset).toBeGreaterThanOrEqual(end);
@@ -115,26 +115,26 @@ describe("copying", () => {
   it("gathers neighbours into one write", () => {
     const path = scratch("neighbours");
     writeFileSync(path, "x");
-    const pieces = Array.from({ length: 20 }, () => ({ path, size: 1 }));
+    const chunks = Array.from({ length: 20 }, () => ({ path, size: 1 }));
     const sink = new MemorySink(20 * BLOCK_SIZE);
-    streamPieces(
-      listOf(pieces),
-      Float64Array.from(pieces, (_, index) => index * BLOCK_SIZE),
+    streamChunks(
+      listOf(chunks),
+      Float64Array.from(chunks, (_, index) => index * BLOCK_SIZE),
       sink,
     );
     expect(sink.writes).toEqual([{ offset: 0, length: 20 * BLOCK_SIZE }]);
   });
 
-  it("takes a piece of a file whose rest another piece holds", () => {
-    const path = scratch("pieces");
+  it("takes a chunk of a file whose rest another chunk holds", () => {
+    const path = scratch("chunks");
     const bytes = new Random(5).bytes(3 * BLOCK_SIZE);
     writeFileSync(path, bytes);
     const sink = new MemorySink(3 * BLOCK_SIZE);
-    const pieces = [
+    const chunks = [
       { path, size: 2 * BLOCK_SIZE, end: false },
       { path, start: 2 * BLOCK_SIZE, size: BLOCK_SIZE },
     ];
-    streamPieces(listOf(pieces), Float64Array.of(0, 2 * BLOCK_SIZE), sink);
+    streamChunks(listOf(chunks), Float64Array.of(0, 2 * BLOCK_SIZE), sink);
     expect(sink.image.equals(bytes)).toBe(true);
   });
 });
@@ -151,22 +151,22 @@ describe("known holes", () => {
     const path = scratch("known");
     // What lies in the holes would show if it were read.
     writeFileSync(path, bytes);
-    for (const pieces of [
+    for (const chunks of [
       [{ path, size, data }],
       [{ path, size: 40 * BLOCK_SIZE, end: false, data: data.slice(0, 4) }],
       [{ path, size, data: [] }],
     ]) {
       const whole = Buffer.alloc(blocks(size));
-      const holes = pieces[0]!.data;
+      const holes = chunks[0]!.data;
       expected.copy(whole, 0, 0, holes.at(-1) ?? 0);
       const sink = new MemorySink(whole.length);
       sink.image.fill(0);
-      const sums = streamPieces(listOf(pieces), Float64Array.of(0), sink);
+      const sums = streamChunks(listOf(chunks), Float64Array.of(0), sink);
       expect(sink.image.equals(whole)).toBe(true);
-      expect([...sums]).toEqual([crc32(whole.subarray(0, pieces[0]!.size))]);
+      expect([...sums]).toEqual([crc32(whole.subarray(0, chunks[0]!.size))]);
       const written = sink.writes.reduce((sum, { length }) => sum + length, 0);
       expect(written).toBe(
-        pieces[0]!.data.length === 0 ? 0 : holes.length === 4 ? 3 * BLOCK_SIZE : 4 * BLOCK_SIZE,
+        chunks[0]!.data.length === 0 ? 0 : holes.length === 4 ? 3 * BLOCK_SIZE : 4 * BLOCK_SIZE,
       );
     }
   });
@@ -182,7 +182,7 @@ describe("known holes", () => {
       truncateSync(path, length);
       for (const data of [[], [0, BLOCK_SIZE]]) {
         const copy = () =>
-          streamPieces(
+          streamChunks(
             listOf([{ path, size: MIB, data }]),
             Float64Array.of(0),
             new MemorySink(MIB),
@@ -215,7 +215,7 @@ describe("a file that changed after it was looked at", () => {
     writeFileSync(path, Buffer.alloc(size, 1));
     change(path);
     try {
-      streamPieces(listOf([{ path, size }]), Float64Array.of(0), new MemorySink(blocks(size)));
+      streamChunks(listOf([{ path, size }]), Float64Array.of(0), new MemorySink(blocks(size)));
     } catch (error) {
       return error;
     }
@@ -245,7 +245,7 @@ describe("a file that changed after it was looked at", () => {
 
   it("is refused by name when it is gone", () => {
     const list = listOf([{ path: scratch("never was"), size: 1 }]);
-    const copy = () => streamPieces(list, Float64Array.of(0), new MemorySink(BLOCK_SIZE));
+    const copy = () => streamChunks(list, Float64Array.of(0), new MemorySink(BLOCK_SIZE));
     expect(copy).toThrow(BuildError);
     expect(copy).toThrow(scratch("never was"));
   });

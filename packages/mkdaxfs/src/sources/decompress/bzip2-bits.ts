@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 
 /** Data that can't be right; the caller adds whose. */
-export class Bzip2Fault extends Error {}
+export class Bzip2Error extends Error {}
 
 /** Thrown when more bits are read than the window has. */
-export class OutOfBits extends Error {}
+export class OutOfBitsError extends Error {}
 
 /** Bytes behind the end that may be looked at before anybody sees that they are none. */
 const SLACK = 256;
@@ -41,7 +41,7 @@ export class BitWindow {
     return added.length;
   }
 
-  /** Reads `count` bits, at most 32. @throws OutOfBits */
+  /** Reads `count` bits, at most 32. @throws OutOfBitsError */
   bits(count: number): number {
     let value = 0;
     for (let left = count; left > 0; ) {
@@ -76,8 +76,8 @@ export class BitWindow {
     this.position = (this.position + 7) & ~7;
   }
 
-  /** @throws OutOfBits when more was read than came */
+  /** @throws OutOfBitsError when more was read than came */
   checkPosition(): void {
-    if (this.position > this.end * 8) throw new OutOfBits();
+    if (this.position > this.end * 8) throw new OutOfBitsError();
   }
 }

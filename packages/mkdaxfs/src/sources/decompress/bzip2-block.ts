@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { type BitWindow, Bzip2Fault } from "./bzip2-bits.js";
+import { type BitWindow, Bzip2Error } from "./bzip2-bits.js";
 
 const GROUP_SIZE = 50;
 const CODE_LENGTH_MAX = 20;
@@ -28,7 +28,7 @@ class PrefixCode {
   private readonly start = new Uint32Array(CODE_LENGTH_MAX + 1);
   private readonly symbols: Uint16Array;
 
-  /** @param lengths of the codes, by symbol @throws Bzip2Fault when a code is not in its table */
+  /** @param lengths of the codes, by symbol @throws Bzip2Error when a code is not in its table */
   constructor(lengths: Uint8Array) {
     this.symbols = new Uint16Array(lengths.length);
     let code = 0;
@@ -38,7 +38,7 @@ class PrefixCode {
       this.start[length] = used;
       for (let symbol = 0; symbol < lengths.length; symbol++) {
         if (lengths[symbol] !== length) continue;
-        if (code >= 1 << length) throw new Bzip2Fault("a code is ambiguous");
+        if (code >= 1 << length) throw new Bzip2Error("a code is ambiguous");
         if (length <= FAST_BITS) {
           const shift = FAST_BITS - length;
           this.fast.fill((symbol << 5) | length, code << shift, (code + 1) << shift);
@@ -99,23 +99,23 @@ export class BlockDecoder {
    * Reads a block behind its magic.
    * @param size bytes that a block may have
    * @returns the checksum that it should have
-   * @throws Bzip2Fault, or OutOfBits
+   * @throws Bzip2Error, or OutOfBitsError
    */
   read(size: number): number {
     const { window } = this;
     const checksum = window.bits(32);
-    if (window.bits(1) !== 0) throw new Bzip2Fault("a block is of the randomised kind of old");
+    if (window.bits(1) !== 0) throw new Bzip2Error("a block is of the randomised kind of old");
     const origin = window.bits(24);
     if (this.chain.length < size) this.chain = new Uint32Array(size);
     this.size = size;
     const alphabet = this.readAlphabet();
     const codeCount = window.bits(3);
-    if (codeCount < 2 || codeCount > 6) throw new Bzip2Fault("it has a wrong number of codes");
+    if (codeCount < 2 || codeCount > 6) throw new Bzip2Error("it has a wrong number of codes");
     const selectorCount = this.readSelectors(codeCount);
     const codes: PrefixCode[] = [];
     for (let i = 0; i < codeCount; i++) codes.push(this.readCode(alphabet.length + 2));
     this.readSymbols(alphabet, codes, selectorCount);
-    if (origin >= this.count) throw new Bzip2Fault("a block begins outside itself");
+    if (origin >= this.count) throw new Bzip2Error("a block begins outside itself");
     this.link();
     this.at = this.chain[origin]! >>> 8;
     this.left = this.count;
@@ -136,7 +136,7 @@ export class BlockDecoder {
       const low = window.bits(16);
       for (let i = 0; i < 16; i++) if ((low & (0x8000 >>> i)) !== 0) alphabet.push(high * 16 + i);
     }
-    if (alphabet.length === 0) throw new Bzip2Fault("a block is empty");
+    if (alphabet.length === 0) throw new Bzip2Error("a block is empty");
     return Uint8Array.from(alphabet);
   }
 
@@ -148,7 +148,7 @@ export class BlockDecoder {
     for (let i = 0; i < count; i++) {
       let index = 0;
       while (window.bits(1) !== 0)
-        if (++index >= codeCount) throw new Bzip2Fault("a code is not in its table");
+        if (++index >= codeCount) throw new Bzip2Error("a code is not in its table");
       const [code = 0] = recent.splice(index, 1);
       recent.unshift(code);
       this.selectors[i] = code;
@@ -162,7 +162,7 @@ export class BlockDecoder {
     let length = window.bits(5);
     for (let symbol = 0; symbol < symbolCount; symbol++) {
       while (window.bits(1) !== 0) length += window.bits(1) === 0 ? 1 : -1;
-      if (length < 1 || length > CODE_LENGTH_MAX) throw new Bzip2Fault("a code is too long");
+      if (length < 1 || length > CODE_LENGTH_MAX) throw new Bzip2Error("a code is too long");
       lengths[symbol] = length;
     }
     return new PrefixCode(lengths);
@@ -234,7 +234,7 @@ export class BlockDecoder {
   private faultAt(position: number, text: string): Error {
     this.window.position = position;
     this.window.checkPosition();
-    return new Bzip2Fault(text);
+    return new Bzip2Error(text);
   }
 
   /** Undoes the sorting: links each byte to the one that follows it in the data. */

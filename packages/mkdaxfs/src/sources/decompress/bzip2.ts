@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { BitWindow, Bzip2Fault, OutOfBits } from "./bzip2-bits.js";
+import { BitWindow, Bzip2Error, OutOfBitsError } from "./bzip2-bits.js";
 import { BlockDecoder } from "./bzip2-block.js";
 import { cutShort, damaged } from "./damage.js";
 import { trailingBytes } from "./members.js";
@@ -36,8 +36,8 @@ export async function* bunzip2(
     yield* decoder.finish();
     if (decoder.trailing > 0) warn(trailingBytes(what, "bzip2", decoder.trailing));
   } catch (error) {
-    if (error instanceof Bzip2Fault) throw damaged(what, "bzip2", error.message);
-    if (!(error instanceof OutOfBits)) throw error;
+    if (error instanceof Bzip2Error) throw damaged(what, "bzip2", error.message);
+    if (!(error instanceof OutOfBitsError)) throw error;
     throw ended ? cutShort(what, "bzip2") : damaged(what, "bzip2", "a block has no end");
   }
 }
@@ -75,9 +75,9 @@ class StreamDecoder {
     if (this.blockSize === 0) {
       if (!this.isFirst && !this.hasStream()) return;
       this.isFirst = false;
-      if (window.bits(24) !== MAGIC) throw new Bzip2Fault("something else follows it");
+      if (window.bits(24) !== MAGIC) throw new Bzip2Error("something else follows it");
       const level = window.bits(8) - 0x30;
-      if (level < 1 || level > 9) throw new Bzip2Fault("its block size is unknown");
+      if (level < 1 || level > 9) throw new Bzip2Error("its block size is unknown");
       this.blockSize = level * 100_000;
       this.checksum = 0;
       return;
@@ -86,11 +86,11 @@ class StreamDecoder {
     if (magic[0] === BLOCK_MAGIC[0] && magic[1] === BLOCK_MAGIC[1]) {
       yield* this.blockBytes();
     } else if (magic[0] === END_MAGIC[0] && magic[1] === END_MAGIC[1]) {
-      if (window.bits(32) !== this.checksum) throw new Bzip2Fault("its checksum is wrong");
+      if (window.bits(32) !== this.checksum) throw new Bzip2Error("its checksum is wrong");
       window.alignToByte();
       this.blockSize = 0;
     } else {
-      throw new Bzip2Fault("a block has no start");
+      throw new Bzip2Error("a block has no start");
     }
   }
 
@@ -113,7 +113,7 @@ class StreamDecoder {
       const output = new Uint8Array(OUTPUT_SIZE);
       yield output.subarray(0, block.unpack(output));
     }
-    if (block.checksum !== expected) throw new Bzip2Fault("the checksum of a block is wrong");
+    if (block.checksum !== expected) throw new Bzip2Error("the checksum of a block is wrong");
     this.checksum = (((this.checksum << 1) | (this.checksum >>> 31)) ^ expected) >>> 0;
   }
 }

@@ -124,7 +124,7 @@ export async function withFirstBytes(
 const CHUNK_SIZE = 512 * 1024;
 
 /**
- * A stretch of a file as a stream. A chunk stays as it is once it was given, and the next is read
+ * A range of a file as a stream. A chunk stays as it is once it was given, and the next is read
  * meanwhile.
  * @param offset bytes from the start of the file
  * @param size bytes

@@ -319,14 +319,14 @@ async function spooled(
 }
 
 function startOf(path: HostPath): Uint8Array {
-  return stretchOf(path, 0, START_SIZE);
+  return rangeOf(path, 0, START_SIZE);
 }
 
 function trailerOf(path: HostPath, size: number): Uint8Array {
-  return stretchOf(path, Math.max(0, size - TRAILER_SIZE), TRAILER_SIZE);
+  return rangeOf(path, Math.max(0, size - TRAILER_SIZE), TRAILER_SIZE);
 }
 
-function stretchOf(path: HostPath, offset: number, length: number): Uint8Array {
+function rangeOf(path: HostPath, offset: number, length: number): Uint8Array {
   const bytes = Buffer.allocUnsafeSlow(length);
   const got = withFile(path, (descriptor) => readSync(descriptor, bytes, 0, length, offset));
   return bytes.subarray(0, got);

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT
 import { type BigIntStats, readSync, statSync } from "node:fs";
-import { byteStringOfText, FILE_TYPE } from "@daxfs/format";
+import { byteStringOfText } from "@daxfs/format";
 import { BuildError, described, isSystemError } from "../../errors.js";
 import { withFile } from "../../host/file.js";
 import { fsPath, type HostPath, joined, shown } from "../../host/path.js";
 import { readXattrs } from "../../host/xattrs.js";
+import { type Content, HoledFile, WholeFile } from "../../model/content.js";
 import { joinPath } from "../../model/entry-path.js";
 import {
-  type FileEntry,
-  FileInode,
-  HoledFile,
-  type Source,
-  type SourceEntry,
-  WholeFile,
-} from "../../model/source.js";
+  DeviceInode,
+  DirectoryInode,
+  type Inode,
+  RegularInode,
+  SpecialInode,
+  SymlinkInode,
+} from "../../model/inode.js";
+import { kindOf, permissionsOf } from "../../model/inode-kind.js";
+import type { InodeEntry, Source, SourceEntry } from "../../model/source.js";
 import type { DirectoryContext } from "../context.js";
 import { LinkedFiles } from "./linked-files.js";
 import {
@@ -71,15 +74,19 @@ export class DirectorySource implements Source {
     }
   }
 
-  private rootEntry(forbidden: FileIdentity | undefined): FileEntry {
+  private rootEntry(forbidden: FileIdentity | undefined): InodeEntry {
     const stats = this.statRoot();
     refuse(forbidden, this.root, stats);
-    const { mode, uid, gid, mtimeNs } = stats;
-    const inode = new FileInode(Number(mode), Number(uid), Number(gid), mtimeNs, 0, new Map());
+    const inode = new DirectoryInode({
+      permissions: permissionsOf(Number(stats.mode)),
+      uid: Number(stats.uid),
+      gid: Number(stats.gid),
+      mtimeNs: stats.mtimeNs,
+    });
     // The dot has them read of a directory that is given as a symlink.
     const xattrs = this.context.xattrs ? readXattrs([joined(this.root, ".")]) : [];
     for (const [, ofRoot] of xattrs) inode.xattrs = ofRoot;
-    return { kind: "file", directory: "", name: "", inode };
+    return { kind: "inode", directory: "", name: "", inode };
   }
 
   /** The directories to list next; fewer where few wait, so that no thread goes without. */
@@ -105,19 +112,19 @@ export class DirectorySource implements Source {
   }
 
   /** The entries of a listing; the directories that it has left wait for theirs. */
-  private entriesOf(listing: Listing): FileEntry[] {
+  private entriesOf(listing: Listing): InodeEntry[] {
     const { wanted } = this.context;
-    const entries: FileEntry[] = [];
+    const entries: InodeEntry[] = [];
     let index = 0;
     for (const [position, directory] of listing.directories.entries()) {
       const path = hostPath(this.root, directory);
       for (const end = listing.ends[position]!; index < end; index++) {
         const name = listing.names[index]!;
         if (wanted !== undefined) {
-          const isDirectory = (listing.modes[index]! & FILE_TYPE.MASK) === FILE_TYPE.DIRECTORY;
+          const isDirectory = kindOf(listing.modes[index]!) === "directory";
           if (!wanted(joinPath(directory, name), isDirectory)) continue;
         }
-        entries.push({ kind: "file", directory, name, inode: this.inode(listing, index, path) });
+        entries.push({ kind: "inode", directory, name, inode: this.inode(listing, index, path) });
       }
     }
     for (const left of listing.left) {
@@ -126,9 +133,9 @@ export class DirectorySource implements Source {
     return entries;
   }
 
-  private inode(listing: Listing, index: number, directory: HostPath): FileInode {
+  private inode(listing: Listing, index: number, directory: HostPath): Inode {
     const make = () => inodeOf(listing, index, directory);
-    if ((listing.modes[index]! & FILE_TYPE.MASK) === FILE_TYPE.DIRECTORY) return make();
+    if (kindOf(listing.modes[index]!) === "directory") return make();
     const found = {
       dev: listing.devs[index]!,
       ino: listing.inos[index]!,
@@ -161,50 +168,59 @@ function identityOf(path: HostPath): FileIdentity {
 }
 
 /** Whether all that a listing says of a name, but for its attributes, fits a file. */
-function isSame(file: FileInode, listing: Listing, index: number): boolean {
+function isSame(file: Inode, listing: Listing, index: number): boolean {
   return (
     file.mode === listing.modes[index] &&
     file.uid === listing.uids[index] &&
     file.gid === listing.gids[index] &&
     file.mtimeNs === listing.mtimes[index] &&
-    file.size === listing.sizes[index] &&
-    (typeof file.body !== "string" || file.body === listing.targets.get(index))
+    (file.kind !== "file" || file.size === listing.sizes[index]) &&
+    (file.kind !== "symlink" || file.target === listing.targets.get(index))
   );
 }
 
 /** @param directory of the file, one string for all files in it */
-function inodeOf(listing: Listing, index: number, directory: HostPath): FileInode {
-  const inode = new FileInode(
-    listing.modes[index]!,
-    listing.uids[index]!,
-    listing.gids[index]!,
-    listing.mtimes[index]!,
-    listing.sizes[index]!,
-    bodyOf(listing, index, directory),
-  );
-  const xattrs = listing.xattrs.get(index);
-  if (xattrs !== undefined) inode.xattrs = xattrs;
-  return inode;
+function inodeOf(listing: Listing, index: number, directory: HostPath): Inode {
+  const mode = listing.modes[index]!;
+  const attributes = {
+    permissions: permissionsOf(mode),
+    uid: listing.uids[index]!,
+    gid: listing.gids[index]!,
+    mtimeNs: listing.mtimes[index]!,
+    xattrs: listing.xattrs.get(index),
+  };
+  const kind = kindOf(mode);
+  switch (kind) {
+    case "directory":
+      return new DirectoryInode(attributes);
+    case "file":
+      return new RegularInode(
+        attributes,
+        listing.sizes[index]!,
+        contentOf(listing, index, directory),
+      );
+    case "symlink":
+      return new SymlinkInode(attributes, listing.targets.get(index)!);
+    case "character-device":
+    case "block-device":
+      return new DeviceInode(kind, attributes, listing.devices.get(index)!);
+    case "fifo":
+    case "socket":
+      return new SpecialInode(kind, attributes);
+    default: {
+      const path = shown(joined(directory, listing.names[index]!));
+      throw new BuildError(`${path} has the unknown mode 0${mode.toString(8)} (leave it out)`);
+    }
+  }
 }
 
-function bodyOf(listing: Listing, index: number, directory: HostPath): FileInode["body"] {
+/** @returns undefined where the file is empty */
+function contentOf(listing: Listing, index: number, directory: HostPath): Content | undefined {
   const name = listing.names[index]!;
-  switch (listing.modes[index]! & FILE_TYPE.MASK) {
-    case FILE_TYPE.DIRECTORY:
-      return new Map();
-    case FILE_TYPE.REGULAR:
-      if (listing.holed.has(index)) return new HoledFile(directory, name);
-      if (listing.sizes[index] !== 0) return new WholeFile(directory, name);
-      refuseContent(joined(directory, name));
-      return null;
-    case FILE_TYPE.SYMLINK:
-      return listing.targets.get(index)!;
-    case FILE_TYPE.CHARACTER_DEVICE:
-    case FILE_TYPE.BLOCK_DEVICE:
-      return listing.devices.get(index)!;
-    default:
-      return null;
-  }
+  if (listing.holed.has(index)) return new HoledFile(directory, name);
+  if (listing.sizes[index] !== 0) return new WholeFile(directory, name);
+  refuseContent(joined(directory, name));
+  return undefined;
 }
 
 /** Files of /proc and the like have content and say that they are empty. */

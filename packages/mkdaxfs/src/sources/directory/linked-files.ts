@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { FileInode } from "../../model/source.js";
+import type { Inode } from "../../model/inode.js";
 
 /** Inode number; a bigint where a number would not be exact. */
 export type InodeNumber = number | bigint;
@@ -30,9 +30,9 @@ export class LinkedFiles {
    */
   fileOf(
     { dev, ino, linked }: FoundFile,
-    make: () => FileInode,
-    isSame: (file: FileInode) => boolean,
-  ): FileInode {
+    make: () => Inode,
+    isSame: (file: Inode) => boolean,
+  ): Inode {
     const known = this.linked.get(dev, ino);
     if (known !== undefined && (linked || isSame(known))) return known;
     const single = this.single.get(dev, ino);
@@ -44,13 +44,13 @@ export class LinkedFiles {
 }
 
 class FileTable {
-  private readonly devices = new Map<number, Map<InodeNumber, FileInode>>();
+  private readonly devices = new Map<number, Map<InodeNumber, Inode>>();
 
-  get(dev: number, ino: InodeNumber): FileInode | undefined {
+  get(dev: number, ino: InodeNumber): Inode | undefined {
     return this.devices.get(dev)?.get(ino);
   }
 
-  set(dev: number, ino: InodeNumber, file: FileInode): void {
+  set(dev: number, ino: InodeNumber, file: Inode): void {
     const files = this.devices.get(dev);
     if (files === undefined) this.devices.set(dev, new Map([[ino, file]]));
     else files.set(ino, file);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /** What there is to know of the files in directories, but for their contents; on any thread. */
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from "node:fs";
-import { type ByteString, FILE_TYPE, type Xattr } from "@daxfs/format";
+import type { ByteString, Xattr } from "@daxfs/format";
 import { BuildError, described, describing, isSystemError } from "../../errors.js";
 import { fsPath, type HostPath, joined, shown } from "../../host/path.js";
 import { readXattrs } from "../../host/xattrs.js";
 import type { Task } from "../../jobs/task.js";
 import { joinPath } from "../../model/entry-path.js";
-import type { Device } from "../../model/source.js";
+import type { Device } from "../../model/inode.js";
+import { kindOf } from "../../model/inode-kind.js";
 import type { InodeNumber } from "./linked-files.js";
 
 /**
@@ -165,7 +166,7 @@ type Columns = Omit<Listing, "left" | "xattrs">;
 
 function addFile(columns: Columns, name: ByteString, path: HostPath, stats: BigIntStats): void {
   const mode = Number(stats.mode);
-  const type = mode & FILE_TYPE.MASK;
+  const kind = kindOf(mode);
   const index = columns.names.push(name) - 1;
   columns.modes.push(mode);
   columns.uids.push(Number(stats.uid));
@@ -173,14 +174,14 @@ function addFile(columns: Columns, name: ByteString, path: HostPath, stats: BigI
   columns.mtimes.push(stats.mtimeNs);
   columns.devs.push(Number(stats.dev));
   columns.inos.push(exact(stats.ino));
-  columns.sizes.push(type === FILE_TYPE.REGULAR ? Number(stats.size) : 0);
-  if (type === FILE_TYPE.REGULAR && mayHaveHoles(stats)) columns.holed.add(index);
-  if (stats.nlink !== 1n && type !== FILE_TYPE.DIRECTORY) {
+  columns.sizes.push(kind === "file" ? Number(stats.size) : 0);
+  if (kind === "file" && mayHaveHoles(stats)) columns.holed.add(index);
+  if (stats.nlink !== 1n && kind !== "directory") {
     columns.linked.add(index);
   }
-  if (type === FILE_TYPE.SYMLINK) {
+  if (kind === "symlink") {
     columns.targets.set(index, targetOf(path));
-  } else if (type === FILE_TYPE.CHARACTER_DEVICE || type === FILE_TYPE.BLOCK_DEVICE) {
+  } else if (kind === "character-device" || kind === "block-device") {
     columns.devices.set(index, deviceOf(stats.rdev));
   }
 }

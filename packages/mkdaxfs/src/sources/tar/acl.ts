@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, printable } from "@daxfs/format";
-import { TarFault } from "./header.js";
+import { TarError } from "./header.js";
 import { decimal } from "./pax.js";
 
 // The binary form is that of Linux: include/uapi/linux/posix_acl_xattr.h.
@@ -25,7 +25,7 @@ interface AclEntry {
  * of `system.posix_acl_access` or `system.posix_acl_default`. Entries are "TYPE:QUALIFIER:rwx" or
  * "TYPE:QUALIFIER:rwx:ID", between newlines or commas.
  * @returns undefined for one that says no more than permissions do
- * @throws TarFault, also for users that are given only by name: what ids they have, only the
+ * @throws TarError, also for users that are given only by name: what ids they have, only the
  *   machine that made the archive knows.
  */
 export function aclValue(text: ByteString, kind: "access" | "default"): Uint8Array | undefined {
@@ -114,7 +114,7 @@ function parseEntry(entry: string): AclEntry {
   if (qualifier === "") return { tag: tags.owner, permissions, id: NO_ID };
   const id = decimal(number ?? qualifier) ?? Number.NaN;
   if (tags.named === undefined || !(id < NO_ID)) {
-    throw new TarFault(
+    throw new TarError(
       `its access control list names '${printable(qualifier)}', without a number ` +
         "(make the archive with --xattrs too, or leave the list out with " +
         "--xattrs-exclude 'system.posix_acl_*')",
@@ -135,8 +135,8 @@ function checkComplete(entries: readonly AclEntry[], text: ByteString): void {
   if (keys.size !== entries.length) throw badAcl(text);
 }
 
-function badAcl(text: ByteString): TarFault {
-  return new TarFault(
+function badAcl(text: ByteString): TarError {
+  return new TarError(
     `its access control list is wrong at '${printable(text.slice(0, 60))}' ` +
       "(leave it out with --xattrs-exclude 'system.posix_acl_*')",
   );

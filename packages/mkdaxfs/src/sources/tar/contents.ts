@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import type { ByteString } from "@daxfs/format";
 import type { HostPath } from "../../host/path.js";
+import { FileRange, HoledRange } from "../../model/content.js";
 import { dataRuns } from "../../model/data-runs.js";
-import { FileStretch, HoledStretch } from "../../model/source.js";
 import type { Spool } from "../spool.js";
 import type { TarEntry } from "./entry.js";
 import type { TarInput } from "./input.js";
@@ -32,11 +32,11 @@ export class Contents {
   ) {}
 
   /** Places the content, of at least one byte, of the member at hand. @throws BuildError */
-  *place(member: TarEntry): Generator<Wait, FileStretch> {
+  *place(member: TarEntry): Generator<Wait, FileRange> {
     if (member.sparse !== undefined) return yield* this.spoolSparse(member);
     if (this.file === undefined) return yield* this.spoolWhole(member.storedSize);
     const { directory, name, offset } = this.file;
-    return new FileStretch(directory, name, offset + this.input.position);
+    return new FileRange(directory, name, offset + this.input.position);
   }
 
   /** Lets others read what was placed. @throws BuildError */
@@ -44,14 +44,14 @@ export class Contents {
     this.spool?.flush();
   }
 
-  private *spoolWhole(size: number): Generator<Wait, FileStretch> {
+  private *spoolWhole(size: number): Generator<Wait, FileRange> {
     const spool = this.theSpool();
-    const stretch = new FileStretch(spool.directory, spool.name, spool.size);
+    const range = new FileRange(spool.directory, spool.name, spool.size);
     yield* this.copy(size, (bytes) => spool.append(bytes));
-    return stretch;
+    return range;
   }
 
-  private *spoolSparse({ sparse }: TarEntry): Generator<Wait, FileStretch> {
+  private *spoolSparse({ sparse }: TarEntry): Generator<Wait, FileRange> {
     const { pairs, realSize } = sparse!;
     const spool = this.theSpool();
     const start = spool.size;
@@ -60,7 +60,7 @@ export class Contents {
       yield* this.copy(pairs[i + 1]!, (bytes) => spool.append(bytes));
     }
     spool.skip(start + realSize - spool.size);
-    return new HoledStretch(spool.directory, spool.name, start, dataRuns(pairs, realSize));
+    return new HoledRange(spool.directory, spool.name, start, dataRuns(pairs, realSize));
   }
 
   private *copy(size: number, take: (bytes: Uint8Array) => void): Generator<Wait, void> {

@@ -3,7 +3,7 @@
 import { type ByteString, printable } from "@daxfs/format";
 import type { EntryKind, LongNames } from "./entry.js";
 import type { Extended } from "./extended.js";
-import { TarFault } from "./header.js";
+import { TarError } from "./header.js";
 import type { PaxRecord } from "./pax.js";
 
 /** Why headers are refused that some programs take and others pass over. */
@@ -16,18 +16,18 @@ const OF_ONE_ENTRY = /^(?:path|linkpath|size|SCHILY\.realsize|GNU\.sparse\..*)$/
 /**
  * Looks for such keywords in a header for all entries that follow: GNU tar takes them there, libarchive
  * and Go pass over all of the header.
- * @throws TarFault
+ * @throws TarError
  */
 export function checkGlobals(records: readonly PaxRecord[]): void {
   const wrong = records.find(([keyword]) => OF_ONE_ENTRY.test(keyword));
   if (wrong === undefined) return;
-  throw new TarFault(`has ${printable(wrong[0])} in a global PAX header, ${DISAGREEMENT}`);
+  throw new TarError(`has ${printable(wrong[0])} in a global PAX header, ${DISAGREEMENT}`);
 }
 
 /**
  * Compares the names of an entry in GNU tar's extra headers with those in PAX: in GNU tar PAX counts,
  * in Go the other, in libarchive and Python the order decides.
- * @throws TarFault
+ * @throws TarError
  */
 export function checkNames(gnu: LongNames, pax: Extended): void {
   checkSame("name", gnu.path, pax.sparsePath ?? pax.path);
@@ -36,7 +36,7 @@ export function checkNames(gnu: LongNames, pax: Extended): void {
 
 function checkSame(what: string, gnu: ByteString | undefined, pax: ByteString | undefined): void {
   if (gnu === undefined || pax === undefined || gnu === pax) return;
-  throw new TarFault(`has one ${what} in a header of GNU tar and another in PAX, ${DISAGREEMENT}`);
+  throw new TarError(`has one ${what} in a header of GNU tar and another in PAX, ${DISAGREEMENT}`);
 }
 
 /**
@@ -44,11 +44,11 @@ function checkSame(what: string, gnu: ByteString | undefined, pax: ByteString | 
  * follows for content, and GNU tar for the next entry; a size in the entry's own header means nothing
  * to either.
  * @param type of the entry's own header
- * @throws TarFault
+ * @throws TarError
  */
 export function checkPaxSize(size: number, type: string, kind: EntryKind): void {
   const mayHaveContent =
     kind === "file" || kind === "link" || (kind === "directory" && type !== "5");
   if (size === 0 || mayHaveContent) return;
-  throw new TarFault(`has the size ${size} in its PAX header and no content, ${DISAGREEMENT}`);
+  throw new TarError(`has the size ${size} in its PAX header and no content, ${DISAGREEMENT}`);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, printable, type Xattr } from "@daxfs/format";
 import type { Extended } from "./extended.js";
-import { TarFault, type TarHeader } from "./header.js";
+import { TarError, type TarHeader } from "./header.js";
 import type { SparseMap } from "./sparse.js";
 
 export type EntryKind =
@@ -61,7 +61,7 @@ const KINDS: ReadonlyMap<string, EntryKind> = new Map([
 /**
  * Puts a header and what came before it together. The content is not looked at: its size is what
  * the headers say, whatever the kind, and it may be sparse.
- * @throws TarFault for a type that is none of ustar's, PAX's or GNU tar's
+ * @throws TarError for a type that is none of ustar's, PAX's or GNU tar's
  */
 export function entryOf(header: TarHeader, extended: Extended, longNames: LongNames): TarEntry {
   const path = extended.sparsePath ?? extended.path ?? longNames.path ?? header.path;
@@ -85,13 +85,13 @@ export function entryOf(header: TarHeader, extended: Extended, longNames: LongNa
 
 function kindOf({ type, format }: TarHeader, path: ByteString): EntryKind {
   if (type === "M") {
-    throw new TarFault("it is continued from another volume (put the volumes together first)");
+    throw new TarError("it is continued from another volume (put the volumes together first)");
   }
   const kind = KINDS.get(type);
   // POSIX would have an unknown type read as a file; but what programs give types of their own are
   // things like access control lists, and no file of the tree.
   if (kind === undefined || (type === "S" && format !== "gnu")) {
-    throw new TarFault(
+    throw new TarError(
       `its type is '${printable(type)}', which is none of POSIX or GNU tar (make the archive with ` +
         "GNU tar or bsdtar)",
     );

@@ -14,7 +14,7 @@ import {
 import type { XattrVerdict } from "../../model/xattr-verdict.js";
 import { aclValue, modeWithAcl, modeWithAclText } from "./acl.js";
 import { isIncrement } from "./dumpdir.js";
-import { TarFault } from "./header.js";
+import { TarError } from "./header.js";
 import { badValue, type PaxRecord, paxNumber, paxPath, paxTime } from "./pax.js";
 import { parseSparseRecord, SPARSE_PAIRS_MAX, tooManyStretches } from "./sparse.js";
 
@@ -58,7 +58,7 @@ export class Extended {
   /** @param verdict attributes that it does not keep are not parsed */
   constructor(private readonly verdict: XattrVerdicts) {}
 
-  /** @param records in their order @throws TarFault */
+  /** @param records in their order @throws TarError */
   addPax(records: readonly PaxRecord[]): void {
     for (const record of records) this.addRecord(record);
   }
@@ -81,7 +81,7 @@ export class Extended {
     );
   }
 
-  /** Extended attributes, access control lists among them. @throws TarFault */
+  /** Extended attributes, access control lists among them. @throws TarError */
   xattrs(): readonly Xattr[] {
     if (!this.anyXattrs) return NO_XATTRS;
     // Who writes attributes libarchive's way gives each of them, and encodes any name safely.
@@ -199,7 +199,7 @@ export class Extended {
       case "GNU.volume.filename":
       case "GNU.volume.size":
       case "GNU.volume.offset":
-        throw new TarFault("it is continued from another volume (put the volumes together first)");
+        throw new TarError("it is continued from another volume (put the volumes together first)");
     }
   }
 
@@ -243,34 +243,34 @@ export class Extended {
   }
 }
 
-/** @throws TarFault for what is not base64 */
+/** @throws TarError for what is not base64 */
 function base64Value(keyword: ByteString, value: ByteString): Uint8Array {
   const end = /^[A-Za-z0-9+/]*={0,2}/.exec(value)![0].length;
   if (end < value.length) throw badValue(keyword, value, end);
   return Uint8Array.from(Buffer.from(value, "base64"));
 }
 
-/** What is refused here need not be kept until the image is planned. @throws TarFault */
+/** What is refused here need not be kept until the image is planned. @throws TarError */
 function checkXattrs(xattrs: readonly Xattr[]): void {
   let list = 0;
   for (const { name, value } of xattrs) {
     list += name.length + 1;
     if (name.length < 1 || name.length > XATTR_NAME_MAX || name.includes("\0")) {
       const start = printable(name.slice(0, XATTR_NAME_MAX));
-      throw new TarFault(
+      throw new TarError(
         `the attribute name '${start}' has ${name.length} bytes or a NUL inside, an image holds ` +
           `names of 1 to ${XATTR_NAME_MAX} bytes (leave it out with --xattrs-exclude)`,
       );
     }
     if (value.length > XATTR_VALUE_MAX) {
-      throw new TarFault(
+      throw new TarError(
         `its attribute ${printable(name)} has ${value.length} bytes, an image holds ` +
           `${XATTR_VALUE_MAX} (leave it out with --xattrs-exclude)`,
       );
     }
   }
   if (list > XATTR_LIST_MAX) {
-    throw new TarFault(
+    throw new TarError(
       `the names of its attributes take ${list} bytes, at most ${XATTR_LIST_MAX} can be listed ` +
         "(leave some out with --xattrs-exclude)",
     );

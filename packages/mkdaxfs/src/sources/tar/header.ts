@@ -9,7 +9,7 @@ import type { ByteString } from "@daxfs/format";
 export const TAR_BLOCK = 512;
 
 /** What is wrong with an archive; the reader adds where. */
-export class TarFault extends Error {}
+export class TarError extends Error {}
 
 /** How a header is laid out behind its first 257 bytes. */
 export type TarFormat = "v7" | "ustar" | "gnu";
@@ -51,12 +51,12 @@ export function looksLikeTar(first: Uint8Array): boolean {
  * Reads a header.
  * @param block 512 bytes
  * @returns undefined for a block of zeros, which ends an archive
- * @throws TarFault when it is no header.
+ * @throws TarError when it is no header.
  */
 export function parseHeader(block: Uint8Array): TarHeader | undefined {
   const sum = byteSum(block);
   if (sum === 0) return undefined;
-  if (!hasChecksum(block, sum)) throw new TarFault("no tar header found");
+  if (!hasChecksum(block, sum)) throw new TarError("no tar header found");
   const format = formatOf(block);
   const type = typeOf(block);
   const isDevice = type === "3" || type === "4";
@@ -128,7 +128,7 @@ function text(block: Uint8Array, start: number, end: number): ByteString {
   return Buffer.from(block.buffer, block.byteOffset + start, end - start).toString("latin1");
 }
 
-/** @throws TarFault for a number that is negative or more than `max` */
+/** @throws TarError for a number that is negative or more than `max` */
 function numberIn(
   block: Uint8Array,
   start: number,
@@ -137,24 +137,24 @@ function numberIn(
   max: number,
 ): number {
   const value = numberField(block, start, length, field);
-  if (value < 0 || value > max) throw new TarFault(`its ${field} is ${value}, not 0 to ${max}`);
+  if (value < 0 || value > max) throw new TarError(`its ${field} is ${value}, not 0 to ${max}`);
   return value;
 }
 
 /**
  * A number: octal digits, or after a byte with the top bit set, base-256 in two's complement.
- * @throws TarFault
+ * @throws TarError
  */
 function numberField(block: Uint8Array, start: number, length: number, field: string): number {
   const value = rawNumberField(block, start, length, field);
-  if (!Number.isSafeInteger(value)) throw new TarFault(`its ${field} is out of range`);
+  if (!Number.isSafeInteger(value)) throw new TarError(`its ${field} is out of range`);
   return value;
 }
 
-/** The same, which may be past the safe integers and then is rounded. @throws TarFault */
+/** The same, which may be past the safe integers and then is rounded. @throws TarError */
 function rawNumberField(block: Uint8Array, start: number, length: number, field: string): number {
   const value = block[start]! >= 0x80 ? base256(block, start, length) : octal(block, start, length);
-  if (value === undefined) throw new TarFault(`its ${field} is not a number`);
+  if (value === undefined) throw new TarError(`its ${field} is not a number`);
   return value;
 }
 
@@ -198,13 +198,13 @@ export interface GnuSparseBlock {
   readonly more: boolean;
 }
 
-/** The pairs in the header of a member of type "S". @throws TarFault */
+/** The pairs in the header of a member of type "S". @throws TarError */
 export function gnuSparseHeader(block: Uint8Array): GnuSparseBlock & { readonly realSize: number } {
   const realSize = numberIn(block, 483, 12, "real size", Number.MAX_SAFE_INTEGER);
   return { pairs: sparsePairs(block, 386, 4), more: block[482] !== 0, realSize };
 }
 
-/** The pairs in a block that follows such a header. @throws TarFault */
+/** The pairs in a block that follows such a header. @throws TarError */
 export function gnuSparseExtension(block: Uint8Array): GnuSparseBlock {
   return { pairs: sparsePairs(block, 0, 21), more: block[504] !== 0 };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, byteStringOf, printable } from "@daxfs/format";
-import { TarFault } from "./header.js";
+import { TarError } from "./header.js";
 
 /** A keyword and its value, both bytes. */
 export type PaxRecord = readonly [keyword: ByteString, value: ByteString];
@@ -16,7 +16,7 @@ const NANOSECONDS = 1_000_000_000n;
  *
  * Names and values are not decoded: `hdrcharset` only tells UTF-8 from bytes, and a name of this
  * system is bytes either way.
- * @throws TarFault
+ * @throws TarError
  */
 export function parsePaxRecords(bytes: Uint8Array): PaxRecord[] {
   const records: PaxRecord[] = [];
@@ -51,11 +51,11 @@ function recordLength(bytes: Uint8Array, start: number): number {
   return length;
 }
 
-function badRecord(start: number): TarFault {
-  return new TarFault(`the record at byte ${start} of its PAX header is damaged`);
+function badRecord(start: number): TarError {
+  return new TarError(`the record at byte ${start} of its PAX header is damaged`);
 }
 
-/** A value that counts something. @throws TarFault unless it is 0 to `max` in decimal. */
+/** A value that counts something. @throws TarError unless it is 0 to `max` in decimal. */
 export function paxNumber([keyword, value]: PaxRecord, max = Number.MAX_SAFE_INTEGER): number {
   const number = decimal(value);
   if (number !== undefined && number <= max) return number;
@@ -77,7 +77,7 @@ const SECONDS_DIGITS = 18;
 /**
  * A time in nanoseconds since 1970. Digits beyond that are cut off downwards, as GNU tar does. It may
  * be far outside what an image holds.
- * @throws TarFault unless it is decimal seconds, perhaps with a sign and a fraction.
+ * @throws TarError unless it is decimal seconds, perhaps with a sign and a fraction.
  */
 export function paxTime([keyword, value]: PaxRecord): bigint {
   const match = /^(-?)(\d+)(?:\.(\d*))?$/.exec(value);
@@ -93,10 +93,10 @@ export function paxTime([keyword, value]: PaxRecord): bigint {
 /** Bytes of a path in an archive, many times what Linux takes at once. */
 export const PATH_MAX = 64 * 1024;
 
-/** A path. @throws TarFault when it holds a NUL, which no path can, or is too long. */
+/** A path. @throws TarError when it holds a NUL, which no path can, or is too long. */
 export function paxPath([keyword, value]: PaxRecord): ByteString {
   if (value.length > PATH_MAX) {
-    throw new TarFault(`its PAX record ${keyword} has ${value.length} bytes, at most ${PATH_MAX}`);
+    throw new TarError(`its PAX record ${keyword} has ${value.length} bytes, at most ${PATH_MAX}`);
   }
   const nul = value.indexOf("\0");
   if (nul >= 0) throw badValue(keyword, value, nul);
@@ -110,11 +110,11 @@ const SHOWN = 40;
  * What to throw for a record whose value its keyword can't have.
  * @param at the first byte that is wrong, which the message shows
  */
-export function badValue(keyword: ByteString, value: ByteString, at = 0): TarFault {
+export function badValue(keyword: ByteString, value: ByteString, at = 0): TarError {
   const start = at < SHOWN ? 0 : at - SHOWN / 2;
   const part = printable(value.slice(start, start + SHOWN));
   const more = start + SHOWN < value.length;
-  return new TarFault(
+  return new TarError(
     `its PAX record ${printable(keyword)} has the value ` +
       `'${start > 0 ? "…" : ""}${part}${more ? "…" : ""}'`,
   );

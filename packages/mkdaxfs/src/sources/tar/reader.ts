@@ -11,7 +11,7 @@ import {
   looksLikeTar,
   parseHeader,
   TAR_BLOCK,
-  TarFault,
+  TarError,
   type TarHeader,
 } from "./header.js";
 import type { TarInput } from "./input.js";
@@ -162,7 +162,7 @@ export class TarReader {
     try {
       return parseHeader(block);
     } catch (error) {
-      if (!(error instanceof TarFault)) throw error;
+      if (!(error instanceof TarError)) throw error;
       if (this.start === 0 && !looksLikeTar(block)) {
         throw new BuildError(`${this.description}: is not a tar archive`);
       }
@@ -422,7 +422,7 @@ export class TarReader {
     try {
       return action();
     } catch (error) {
-      throw error instanceof TarFault ? this.failure(error.message) : error;
+      throw error instanceof TarError ? this.failure(error.message) : error;
     }
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { ByteString } from "@daxfs/format";
-import { TAR_BLOCK, TarFault } from "./header.js";
+import { TAR_BLOCK, TarError } from "./header.js";
 import { badValue, decimal } from "./pax.js";
 
 // Formats: GNU tar's manual, "Storing Sparse Files".
@@ -20,14 +20,14 @@ export const SPARSE_PAIRS_MAX = 1_000_000;
  * Holds a map against the file and what is stored of it.
  * @param numbers pairs of offset and length
  * @param storedSize bytes in the archive
- * @throws TarFault
+ * @throws TarError
  */
 export function sparseMap(
   numbers: readonly number[],
   realSize: number,
   storedSize: number,
 ): SparseMap {
-  if (numbers.length % 2 !== 0) throw new TarFault("its sparse map is incomplete");
+  if (numbers.length % 2 !== 0) throw new TarError("its sparse map is incomplete");
   const pairs: number[] = [];
   let end = 0;
   let stored = 0;
@@ -35,19 +35,19 @@ export function sparseMap(
     const offset = numbers[i]!;
     const length = numbers[i + 1]!;
     if (offset < end || length > realSize - offset) {
-      throw new TarFault("the stretches of its sparse map overlap or pass its end");
+      throw new TarError("the stretches of its sparse map overlap or pass its end");
     }
     end = offset + length;
     stored += length;
     if (length > 0) pairs.push(offset, length);
   }
   if (stored !== storedSize) {
-    throw new TarFault(`its sparse map covers ${stored} bytes, but ${storedSize} are stored`);
+    throw new TarError(`its sparse map covers ${stored} bytes, but ${storedSize} are stored`);
   }
   return { pairs, realSize };
 }
 
-/** The map in one PAX record, as version 0.1 has it: numbers between commas. @throws TarFault */
+/** The map in one PAX record, as version 0.1 has it: numbers between commas. @throws TarError */
 export function parseSparseRecord(keyword: ByteString, value: ByteString): number[] {
   const parts = value.split(",", SPARSE_PAIRS_MAX * 2 + 1);
   if (parts.length > SPARSE_PAIRS_MAX * 2) throw tooManyStretches();
@@ -59,8 +59,8 @@ export function parseSparseRecord(keyword: ByteString, value: ByteString): numbe
 }
 
 /** What to throw for a map that has more than `SPARSE_PAIRS_MAX` stretches. */
-export function tooManyStretches(): TarFault {
-  return new TarFault(`its sparse map has more than ${SPARSE_PAIRS_MAX} stretches`);
+export function tooManyStretches(): TarError {
+  return new TarError(`its sparse map has more than ${SPARSE_PAIRS_MAX} stretches`);
 }
 
 /**
@@ -77,7 +77,7 @@ export class SparseTextMap {
   private digits = 0;
   private anyDigit = false;
 
-  /** Reads a block. Returns whether a further one belongs to the map. @throws TarFault */
+  /** Reads a block. Returns whether a further one belongs to the map. @throws TarError */
   addBlock(block: Uint8Array): boolean {
     for (let at = 0; at < TAR_BLOCK; at++) {
       const digit = block[at]! - 0x30;
@@ -89,7 +89,7 @@ export class SparseTextMap {
       } else if (block[at] === 0x0a && this.anyDigit) {
         if (this.endLine()) return false;
       } else {
-        throw new TarFault("its sparse map is damaged");
+        throw new TarError("its sparse map is damaged");
       }
     }
     return true;

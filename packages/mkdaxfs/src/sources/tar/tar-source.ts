@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: MIT
 import { readSync } from "node:fs";
 import { setImmediate as eventTurn } from "node:timers/promises";
-import { FILE_TYPE } from "@daxfs/format";
 import { BuildError } from "../../errors.js";
 import { withFile } from "../../host/file.js";
 import { cleanPath, entryPath } from "../../model/entry-path.js";
-import { FileInode, type Source, type SourceEntry } from "../../model/source.js";
+import {
+  DeviceInode,
+  DirectoryInode,
+  type Inode,
+  RegularInode,
+  SpecialInode,
+  SymlinkInode,
+} from "../../model/inode.js";
+import type { Source, SourceEntry } from "../../model/source.js";
 import type { ByteInput } from "../byte-input.js";
 import type { SourceContext } from "../context.js";
 import {
@@ -158,20 +165,41 @@ export class TarSource implements Source {
       const target = cleanPath(member.linkPath);
       return { kind: "link", directory, name, target, mtimeNs: member.mtimeNs };
     }
-    const size = member.kind === "file" ? (member.sparse?.realSize ?? member.storedSize) : 0;
-    this.addSize(size);
-    const content = size > 0 ? yield* contents.place(member) : undefined;
-    const inode = new FileInode(
-      TYPES[member.kind] | member.mode,
-      member.uid,
-      member.gid,
-      member.mtimeNs,
-      size,
-      content ?? bodyOf(member),
-    );
-    if (member.xattrs.length > 0) inode.xattrs = member.xattrs;
+    const inode = yield* this.inode(member, member.kind, contents);
     if (member.hasNfs4Acl) this.nfs4Acls++;
-    return { kind: "file", directory, name, inode };
+    return { kind: "inode", directory, name, inode };
+  }
+
+  private *inode(
+    member: TarEntry,
+    kind: Exclude<TarEntry["kind"], "link">,
+    contents: Contents,
+  ): Generator<Wait, Inode> {
+    const { mode, uid, gid, mtimeNs, xattrs } = member;
+    // Without any it takes those that all such inodes share.
+    const attributes = {
+      ...{ permissions: mode, uid, gid, mtimeNs },
+      xattrs: xattrs.length > 0 ? xattrs : undefined,
+    };
+    switch (kind) {
+      case "directory":
+        return new DirectoryInode(attributes);
+      case "file": {
+        const size = member.sparse?.realSize ?? member.storedSize;
+        this.addSize(size);
+        const content = size > 0 ? yield* contents.place(member) : undefined;
+        return new RegularInode(attributes, size, content);
+      }
+      case "symlink":
+        return new SymlinkInode(attributes, member.linkPath);
+      case "character-device":
+      case "block-device": {
+        const device = { major: member.deviceMajor, minor: member.deviceMinor };
+        return new DeviceInode(kind, attributes, device);
+      }
+      case "fifo":
+        return new SpecialInode(kind, attributes);
+    }
   }
 
   private addSize(size: number): void {
@@ -221,15 +249,6 @@ export class TarSource implements Source {
   }
 }
 
-const TYPES = {
-  file: FILE_TYPE.REGULAR,
-  symlink: FILE_TYPE.SYMLINK,
-  "character-device": FILE_TYPE.CHARACTER_DEVICE,
-  "block-device": FILE_TYPE.BLOCK_DEVICE,
-  directory: FILE_TYPE.DIRECTORY,
-  fifo: FILE_TYPE.FIFO,
-} as const;
-
 const KIND_NAMES: Readonly<Record<TarEntry["kind"], string>> = {
   file: "a file",
   link: "a hard link",
@@ -244,21 +263,6 @@ const KIND_NAMES: Readonly<Record<TarEntry["kind"], string>> = {
 function notTheRoot({ kind, path }: TarEntry): string {
   const what = path === "" ? "has no name" : "has a name that stands for the root of the tree";
   return `is ${KIND_NAMES[kind]} and ${what} (it is damaged: make the archive again)`;
-}
-
-/** The body of anything but a file with content. */
-function bodyOf(member: TarEntry): FileInode["body"] {
-  switch (member.kind) {
-    case "directory":
-      return new Map();
-    case "symlink":
-      return member.linkPath;
-    case "character-device":
-    case "block-device":
-      return { major: member.deviceMajor, minor: member.deviceMinor };
-    default:
-      return null;
-  }
 }
 
 type FileInput = Extract<ByteInput, { kind: "file" }>;

@@ -1,47 +1,60 @@
 // SPDX-License-Identifier: MIT
 import { type ByteString, FILE_TYPE } from "@daxfs/format";
 import type { Entry, ExtraField } from "yauzl";
+import { type InodeKind, kindOf, permissionsOf } from "../../model/inode-kind.js";
 import { EntryError } from "./entry-error.js";
 import { isUnixMade } from "./headers.js";
 import { isDirectoryName } from "./names.js";
 
 const DOS_READ_ONLY = 1 << 0;
 const DOS_DIRECTORY = 1 << 4;
-const PERMISSIONS = 0o7777;
 const SEARCHABLE = 0o111;
 
+/** Kinds of files that an archive can hold. */
+export type ZipKind = Exclude<InodeKind, "character-device" | "block-device">;
+
+/** What the external attributes of an entry tell. */
+export interface TypeAndPermissions {
+  readonly kind: ZipKind;
+  readonly permissions: number;
+}
+
 /**
- * File type and permissions, as st_mode: from the upper half of the external attributes where they
- * were made on Unix, else from those of MS-DOS.
+ * File type and permissions: from the upper half of the external attributes where they were made on
+ * Unix, else from those of MS-DOS.
  * @throws EntryError for a file that can't be had from a zip archive.
  */
-export function modeOf(entry: Entry, name: ByteString): number {
+export function typeAndPermissions(entry: Entry, name: ByteString): TypeAndPermissions {
   const attributes = entry.externalFileAttributes;
   const unix = isUnixMade(entry) ? attributes >>> 16 : 0;
   const asDirectory = isDirectoryName(name);
   if (unix === 0) {
-    if (asDirectory || (attributes & DOS_DIRECTORY) !== 0) return FILE_TYPE.DIRECTORY | 0o755;
-    return FILE_TYPE.REGULAR | ((attributes & DOS_READ_ONLY) === 0 ? 0o644 : 0o444);
+    if (asDirectory || (attributes & DOS_DIRECTORY) !== 0) {
+      return { kind: "directory", permissions: 0o755 };
+    }
+    return { kind: "file", permissions: (attributes & DOS_READ_ONLY) === 0 ? 0o644 : 0o444 };
   }
-  switch (unix & FILE_TYPE.MASK) {
-    case FILE_TYPE.DIRECTORY:
-      return unix;
-    case 0:
-    case FILE_TYPE.REGULAR:
+  const type = unix & FILE_TYPE.MASK;
+  const permissions = permissionsOf(unix);
+  const kind = type === 0 ? "file" : kindOf(unix);
+  switch (kind) {
+    case "directory":
+      return { kind, permissions };
+    case "file":
       // Some programs write a file's mode for directories, as unzip and bsdtar know too.
       return asDirectory
-        ? FILE_TYPE.DIRECTORY | SEARCHABLE | (unix & PERMISSIONS)
-        : FILE_TYPE.REGULAR | (unix & PERMISSIONS);
-    case FILE_TYPE.SYMLINK:
-    case FILE_TYPE.FIFO:
-    case FILE_TYPE.SOCKET:
+        ? { kind: "directory", permissions: SEARCHABLE | permissions }
+        : { kind, permissions };
+    case "symlink":
+    case "fifo":
+    case "socket":
       if (asDirectory) throw new EntryError("has a directory's name and another file type");
-      return unix;
-    case FILE_TYPE.CHARACTER_DEVICE:
-    case FILE_TYPE.BLOCK_DEVICE:
+      return { kind, permissions };
+    case "character-device":
+    case "block-device":
       throw new EntryError("is a device, and zip archives hold no device numbers (use tar)");
     default:
-      throw new EntryError(`has the unknown file type 0${(unix & FILE_TYPE.MASK).toString(8)}`);
+      throw new EntryError(`has the unknown file type 0${type.toString(8)}`);
   }
 }
 

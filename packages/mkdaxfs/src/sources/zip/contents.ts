@@ -5,7 +5,7 @@ import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import { printable } from "@daxfs/format";
 import type { Entry } from "yauzl";
 import { isSystemError } from "../../errors.js";
-import { FileStretch } from "../../model/source.js";
+import { FileRange } from "../../model/content.js";
 import type { SourceContext } from "../context.js";
 import { decompress } from "../decompress/decompress.js";
 import type { Spool } from "../spool.js";
@@ -55,19 +55,19 @@ export class ContentReader {
 
   /**
    * Verifies a small content, and unpacks it.
-   * @returns null where it is empty
+   * @returns undefined where it is empty
    * @throws EntryError
    */
-  place(entry: Entry, start: number): FileStretch | null {
+  place(entry: Entry, start: number): FileRange | undefined {
     const bytes = this.whole(entry, start);
-    const content = this.stretch(entry, start);
+    const content = this.range(entry, start);
     if (entry.compressionMethod === DEFLATED && bytes.length > 0) this.openSpool().append(bytes);
     return content;
   }
 
   /** The same for a content of any size and method. @throws EntryError or BuildError */
-  async placeLarge(entry: Entry, start: number): Promise<FileStretch | null> {
-    const content = this.stretch(entry, start);
+  async placeLarge(entry: Entry, start: number): Promise<FileRange | undefined> {
+    const content = this.range(entry, start);
     const isStored = entry.compressionMethod === STORED;
     await this.readLarge(entry, start, (chunk) => {
       if (!isStored) this.openSpool().append(chunk);
@@ -122,13 +122,13 @@ export class ContentReader {
   }
 
   /** Where a content will lie: in the archive, or behind what has been unpacked so far. */
-  private stretch(entry: Entry, start: number): FileStretch | null {
-    if (entry.uncompressedSize === 0) return null;
+  private range(entry: Entry, start: number): FileRange | undefined {
+    if (entry.uncompressedSize === 0) return undefined;
     if (entry.compressionMethod === STORED) {
-      return new FileStretch(this.file.directory, this.file.name, start);
+      return new FileRange(this.file.directory, this.file.name, start);
     }
     const spool = this.openSpool();
-    return new FileStretch(spool.directory, spool.name, spool.size);
+    return new FileRange(spool.directory, spool.name, spool.size);
   }
 
   private openSpool(): Spool {

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: MIT
 import { setImmediate as eventTurn } from "node:timers/promises";
-import { type ByteString, byteStringOf, FILE_TYPE, SYMLINK_MAX } from "@daxfs/format";
+import { type ByteString, byteStringOf, SYMLINK_MAX } from "@daxfs/format";
 import type { Entry } from "yauzl";
 import type { HostPath } from "../../host/path.js";
+import type { Content } from "../../model/content.js";
 import { entryPath } from "../../model/entry-path.js";
-import { FileInode, type FileStretch, type Source, type SourceEntry } from "../../model/source.js";
+import {
+  DirectoryInode,
+  type Inode,
+  RegularInode,
+  SpecialInode,
+  SymlinkInode,
+} from "../../model/inode.js";
+import type { Source, SourceEntry } from "../../model/source.js";
 import type { SourceContext } from "../context.js";
 import { ZipArchive } from "./archive.js";
 import { ArchiveFile, FileWindow, WINDOW_SIZE } from "./archive-file.js";
-import { modeOf, mtimeOf, ownersOf } from "./attributes.js";
+import { mtimeOf, ownersOf, typeAndPermissions } from "./attributes.js";
 import { ContentReader } from "./contents.js";
 import { EntryError, entryError } from "./entry-error.js";
 import { checkMethod } from "./headers.js";
@@ -120,35 +128,38 @@ class EntryReader {
     const refused = whyNameRefused(entry, path);
     if (refused !== undefined) throw new EntryError(refused);
     checkMethod(entry);
-    const mode = modeOf(entry, path);
+    const { kind, permissions } = typeAndPermissions(entry, path);
     const { start, extraFields } = this.archive.locate(entry);
     const fields = [...entry.extraFields, ...extraFields];
-    const { uid, gid } = ownersOf(fields);
-    const mtimeNs = mtimeOf(entry, fields);
-    const found = (size: number, body: FileInode["body"]): SourceEntry => {
-      const inode = new FileInode(mode, uid, gid, mtimeNs, size, body);
-      return { kind: "file", ...entryPath(path), inode };
-    };
-    const regular = (content: FileStretch | null) => found(entry.uncompressedSize, content);
+    const attributes = { permissions, ...ownersOf(fields), mtimeNs: mtimeOf(entry, fields) };
+    const found = (inode: Inode): SourceEntry => ({ kind: "inode", ...entryPath(path), inode });
+    const regular = (content: Content | undefined) =>
+      found(new RegularInode(attributes, entry.uncompressedSize, content));
+    const symlink = (target: Uint8Array) =>
+      found(new SymlinkInode(attributes, byteStringOf(target)));
 
-    switch (mode & FILE_TYPE.MASK) {
-      case FILE_TYPE.REGULAR:
+    switch (kind) {
+      case "file":
         this.sizes.add(entry);
         return ContentReader.isSmall(entry)
           ? regular(this.contents.place(entry, start))
           : this.contents.placeLarge(entry, start).then(regular);
-      case FILE_TYPE.SYMLINK:
+      case "symlink":
         if (entry.uncompressedSize > SYMLINK_MAX || entry.compressedSize > WINDOW_SIZE) {
           throw new EntryError(`is a symlink, and its target takes more than ${SYMLINK_MAX} bytes`);
         }
         return ContentReader.isSmall(entry)
-          ? found(0, byteStringOf(this.contents.whole(entry, start)))
-          : this.contents.wholeLarge(entry, start).then((target) => found(0, byteStringOf(target)));
+          ? symlink(this.contents.whole(entry, start))
+          : this.contents.wholeLarge(entry, start).then(symlink);
       default:
         if (entry.uncompressedSize !== 0) {
           throw new EntryError("has content, and is not a regular file (it is damaged)");
         }
-        return found(0, (mode & FILE_TYPE.MASK) === FILE_TYPE.DIRECTORY ? new Map() : null);
+        return found(
+          kind === "directory"
+            ? new DirectoryInode(attributes)
+            : new SpecialInode(kind, attributes),
+        );
     }
   }
 }

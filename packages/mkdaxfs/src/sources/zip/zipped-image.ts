@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** Container images in zip archives: layouts and docker archives that were zipped as directories. */
-import { type ByteString, FILE_TYPE } from "@daxfs/format";
-import { joined } from "../../host/path.js";
+import type { ByteString } from "@daxfs/format";
+import { contentPath } from "../../model/content.js";
 import { entryPath, joinPath } from "../../model/entry-path.js";
-import { FileStretch, type Source, type SourceEntry } from "../../model/source.js";
+import { hasContent } from "../../model/inode.js";
+import type { Source, SourceEntry } from "../../model/source.js";
 import {
   type FileInput,
   filesOfMembers,
@@ -71,9 +72,10 @@ export async function readZip(zip: ZipSource): Promise<ReadZip> {
 }
 
 function placeOf(entry: SourceEntry, path: ByteString): FileInput | Link | undefined {
-  if (entry.kind !== "file") return undefined;
-  const { type, body, size } = entry.inode;
-  if (type === FILE_TYPE.SYMLINK) return { target: symlinkTarget(path, body as ByteString) };
-  if (!(body instanceof FileStretch)) return undefined;
-  return { kind: "file", path: joined(body.directory, body.name), offset: body.offset, size };
+  if (entry.kind !== "inode") return undefined;
+  const { inode } = entry;
+  if (inode.kind === "symlink") return { target: symlinkTarget(path, inode.target) };
+  if (!hasContent(inode)) return undefined;
+  const { content, size } = inode;
+  return { kind: "file", path: contentPath(content), offset: content.offset, size };
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Which names of a directory source are one file, whatever its link count says.
 import { describe, expect, it } from "vitest";
-import { FileInode } from "../../../src/model/source.js";
+import type { Inode } from "../../../src/model/inode.js";
 import { type FoundFile, LinkedFiles } from "../../../src/sources/directory/linked-files.js";
+import { inode } from "../../support/inodes.js";
 
 interface Name extends Partial<FoundFile> {
   readonly mtime?: bigint;
@@ -11,10 +12,10 @@ interface Name extends Partial<FoundFile> {
 /** Numbers of the files that names get, in their order. */
 function filesOf(...names: readonly Name[]): number[] {
   const files = new LinkedFiles();
-  const made: FileInode[] = [];
+  const made: Inode[] = [];
   return names.map(({ dev = 1, ino = 1, linked = false, mtime = 0n }) => {
     const make = () => {
-      const file = new FileInode(0o100644, 0, 0, mtime, 0, null);
+      const file = inode({ mtimeNs: mtime });
       made.push(file);
       return file;
     };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, it } from "vitest";
-import { looksLikeTar, parseHeader, TarFault } from "../../../src/sources/tar/header.js";
+import { looksLikeTar, parseHeader, TarError } from "../../../src/sources/tar/header.js";
 import { base256, type HeaderFields, header } from "../../support/tar.js";
 
 const parsed = (fields: HeaderFields) => parseHeader(header(fields))!;
@@ -52,7 +52,7 @@ describe("a tar header", () => {
     [{ 136: "\x0012345670000" }, "its mtime is not a number"],
     [{ 124: "\0\0\0\0x\0\0\0\0\0\0\0" }, "its size is not a number"],
   ])("refuses the numbers %j", (raw, message) => {
-    expect(() => parsed({ raw })).toThrow(new TarFault(message));
+    expect(() => parsed({ raw })).toThrow(new TarError(message));
   });
 
   it("has no number for a field of spaces and NULs, in any order", () => {

@@ -37,13 +37,13 @@ describe("limits", () => {
 
   it("hold back what unpacks to far more than its size, unless it does no harm", async () => {
     const found = await readZip(archive([zeros(60 * MIB)]));
-    expect(found.get("zeros")?.inode.size).toBe(60 * MIB);
+    expect(found.get("zeros")?.inode).toMatchObject({ size: 60 * MIB });
     const bomb = archive([zeros(70 * MIB)]);
     expect(await refusal(bomb)).toMatch(
       /entry 'zeros' unpacks to 73400320 bytes, more than 1000 times its length/,
     );
     const raised = await readZip(bomb, { limits: { maxRatio: 1100 } });
-    expect(raised.get("zeros")?.inode.size).toBe(70 * MIB);
+    expect(raised.get("zeros")?.inode).toMatchObject({ size: 70 * MIB });
   });
 
   it("hold back entries that share their bytes", async () => {

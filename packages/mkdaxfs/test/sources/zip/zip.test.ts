@@ -9,10 +9,11 @@ import {
   renameSync,
   writeFileSync,
 } from "node:fs";
-import { byteStringOfText, FILE_TYPE } from "@daxfs/format";
+import { byteStringOfText } from "@daxfs/format";
 import { beforeAll, describe, expect, it } from "vitest";
 import { fsPath, joined } from "../../../src/host/path.js";
-import { contentPath, type FileInode, FileStretch } from "../../../src/model/source.js";
+import { contentPath, FileRange } from "../../../src/model/content.js";
+import { type FileWithContent, hasContent, type Inode } from "../../../src/model/inode.js";
 import { scratchDirectory } from "../../support/support.js";
 import {
   bash,
@@ -78,14 +79,14 @@ function factsOf(root: string, directory = ""): [string, Expected][] {
 }
 
 function foundFacts({ inode, content }: ReadEntry): Expected {
-  const regular = inode.type === FILE_TYPE.REGULAR;
+  const regular = inode.kind === "file";
   return {
     mode: inode.mode,
     uid: inode.uid,
     gid: inode.gid,
     mtime: Number(inode.mtimeNs / 1_000_000_000n) - (inode.mtimeNs % 1_000_000_000n < 0n ? 1 : 0),
     content: regular && content !== undefined ? sha256(content) : undefined,
-    target: typeof inode.body === "string" ? inode.body : undefined,
+    target: inode.kind === "symlink" ? inode.target : undefined,
   };
 }
 
@@ -178,8 +179,8 @@ END`,
     const stored = scratch("stored.zip");
     bash('cd "$1"; zip -qry0 "$2" a', tree, stored);
     const inPlace = [...(await readZip(stored))].flatMap(
-      ([name, { inode }]): [string, FileInode][] =>
-        inode.body instanceof FileStretch ? [[name, inode]] : [],
+      ([name, { inode }]): [string, FileWithContent][] =>
+        hasContent(inode) ? [[name, inode]] : [],
     );
     expect(inPlace.map(([name]) => name).sort()).toEqual([
       "a/b/c/random",
@@ -189,10 +190,11 @@ END`,
     ]);
     const archive = readFileSync(stored);
     for (const [name, inode] of inPlace) {
-      const start = (inode.body as FileStretch).offset;
+      const start = inode.content.offset;
+      expect(inode.content).toBeInstanceOf(FileRange);
       const content = readFileSync(scratch(`tree/${name}`));
       expect(archive.subarray(start, start + inode.size).equals(content)).toBe(true);
-      expect(contentPath(inode.body as FileStretch)).toMatch(/^\/proc\/self\/fd\/\d+$/);
+      expect(contentPath(inode.content)).toMatch(/^\/proc\/self\/fd\/\d+$/);
     }
   });
 });
@@ -219,9 +221,9 @@ it("keeps to the file that it opened, whatever becomes of its name", async () =>
   const archive = scratch("replaced.zip");
   writeFileSync(archive, zipOf([{ name: "x", content: "as it was" }]));
   await withSource(archive, {}, async (source) => {
-    const inodes: FileInode[] = [];
+    const inodes: Inode[] = [];
     for await (const batch of source.entries()) {
-      for (const entry of batch) if (entry.kind === "file") inodes.push(entry.inode);
+      for (const entry of batch) if (entry.kind === "inode") inodes.push(entry.inode);
     }
     writeFileSync(scratch("other.zip"), zipOf([{ name: "x", content: "something else" }]));
     renameSync(scratch("other.zip"), archive);

@@ -6,7 +6,7 @@ import { fsPath, type HostPath, joined, shown } from "../../../host/path.js";
 import type { ByteInput } from "../../byte-input.js";
 import { indexTar } from "../../tar/index-tar.js";
 
-/** A file, or a stretch of one. */
+/** A file, or a range of one. */
 export type FileInput = Extract<ByteInput, { kind: "file" }>;
 
 /** The files of an image that lies in a directory or in an archive. */

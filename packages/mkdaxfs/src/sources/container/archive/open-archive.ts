@@ -5,7 +5,7 @@ import { cleanPath } from "../../../model/entry-path.js";
 import type { ContainerContext, SourceContext } from "../../context.js";
 import { readSmall } from "../../digest.js";
 import { JsonValue } from "../../json.js";
-import { parseHeader, TAR_BLOCK, TarFault, type TarHeader } from "../../tar/header.js";
+import { parseHeader, TAR_BLOCK, TarError, type TarHeader } from "../../tar/header.js";
 import type { ContainerImage } from "../container-image.js";
 import { NotThere } from "./choice.js";
 import { isDirectoryTransport, openDirectoryTransport } from "./directory-transport.js";
@@ -198,7 +198,7 @@ function headerAt(archive: Uint8Array, at: number): TarHeader | undefined {
   try {
     return parseHeader(archive.subarray(at, at + TAR_BLOCK));
   } catch (error) {
-    if (error instanceof TarFault) return undefined;
+    if (error instanceof TarError) return undefined;
     throw error;
   }
 }

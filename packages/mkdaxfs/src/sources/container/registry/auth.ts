@@ -41,7 +41,7 @@ export class Authenticator {
    * Gets an authorization that a registry wants to see, once for all who are refused at a time.
    * @param challenge the WWW-Authenticate header
    * @param refused what it was sent in vain
-   * @throws BuildError when there is none to be had; TemporaryFailure
+   * @throws BuildError when there is none to be had; TemporaryError
    */
   async answer(challenge: string | undefined, refused: string | undefined): Promise<void> {
     // Another request has seen to it meanwhile.

@@ -5,7 +5,7 @@ import { JsonValue, shownText } from "../../json.js";
 import { Authenticator } from "./auth.js";
 import type { FoundCredentials } from "./credentials.js";
 import { API_HOST, DOCKER_HUB, type Reference } from "./reference.js";
-import { Patience, TemporaryFailure, temporaryStatus } from "./retry.js";
+import { Patience, TemporaryError, temporaryStatus } from "./retry.js";
 import type { Reply, Transport } from "./transport.js";
 
 /** Bytes of an error's text that are read. */
@@ -78,7 +78,7 @@ export class RegistryClient {
    * @param offset first byte that is wanted
    * @param what the blob, for messages
    * @param missing what to do when it is not there, for the message
-   * @throws BuildError; TemporaryFailure; the signal's reason
+   * @throws BuildError; TemporaryError; the signal's reason
    */
   blob(digest: string, offset: number, what: string, missing: string): Promise<Reply> {
     const range = offset === 0 ? {} : { range: `bytes=${offset}-` };
@@ -127,7 +127,7 @@ export class RegistryClient {
     if (isElsewhere && (reply.status === 401 || reply.status === 403)) {
       await reply.drop();
       // Redirects to a store hold for some minutes; the next one may do.
-      return new TemporaryFailure(`${what}: ${host} denies access (${reply.status})`);
+      return new TemporaryError(`${what}: ${host} denies access (${reply.status})`);
     }
     const said = await errorText(reply);
     const shown = said === "" ? "" : `: ${said}`;

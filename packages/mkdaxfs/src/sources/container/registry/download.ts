@@ -3,7 +3,7 @@ import { BuildError } from "../../../errors.js";
 import type { Expectation } from "../../digest.js";
 import type { BlobCache, PartialBlob } from "./blob-cache.js";
 import type { RegistryClient } from "./client.js";
-import { TemporaryFailure } from "./retry.js";
+import { TemporaryError } from "./retry.js";
 import type { Reply } from "./transport.js";
 
 /** Bytes that count as getting on, after which a failure is the first one again. */
@@ -68,7 +68,7 @@ async function fill(blob: PartialBlob, download: Download): Promise<string> {
   }
 }
 
-/** Fetches what is missing, with one request. @throws TemporaryFailure when that is not all of it. */
+/** Fetches what is missing, with one request. @throws TemporaryError when that is not all of it. */
 async function fetchRest(
   blob: PartialBlob,
   { client, expected, what, missing, signal }: Download,
@@ -82,7 +82,7 @@ async function fetchRest(
     blob.restart();
     if (start !== 0) {
       await reply.drop();
-      throw new TemporaryFailure(`${what}: ${reply.url.host} gives another part than it should`);
+      throw new TemporaryError(`${what}: ${reply.url.host} gives another part than it should`);
     }
   }
   const announced = Number(reply.header("content-length") ?? size - blob.size);
@@ -105,7 +105,7 @@ async function fetchRest(
     progress();
   }
   if (blob.size < size) {
-    throw new TemporaryFailure(`${what}: ${reply.url.host} gives ${blob.size} of ${size} bytes`);
+    throw new TemporaryError(`${what}: ${reply.url.host} gives ${blob.size} of ${size} bytes`);
   }
 }
 

@@ -8,7 +8,7 @@ const TRIES = 5;
 const LONGEST_PAUSE = 60_000;
 
 /** A failure that may be gone at the next try. */
-export class TemporaryFailure extends Error {
+export class TemporaryError extends Error {
   /**
    * @param afterMs milliseconds that the server asks to be left alone for
    */
@@ -37,11 +37,11 @@ export class Patience {
 
   /**
    * Waits before the next try.
-   * @throws BuildError when there is none; anything but a {@link TemporaryFailure} as it is; the
+   * @throws BuildError when there is none; anything but a {@link TemporaryError} as it is; the
    *   signal's reason
    */
   async afterFailure(error: unknown): Promise<void> {
-    if (!(error instanceof TemporaryFailure)) throw error;
+    if (!(error instanceof TemporaryError)) throw error;
     this.failures++;
     const asked = error.afterMs ?? 0;
     if (asked > LONGEST_PAUSE) {
@@ -84,11 +84,11 @@ const TEMPORARY_STATUSES = [408, 429, 500, 502, 503, 504];
 export function temporaryStatus(
   reply: { readonly status: number; header(name: string): string | undefined },
   what: string,
-): TemporaryFailure | undefined {
+): TemporaryError | undefined {
   if (!TEMPORARY_STATUSES.includes(reply.status)) return undefined;
   const said =
     reply.status === 429 ? "allows no more requests for now (429)" : `answers ${reply.status}`;
-  return new TemporaryFailure(`${what} ${said}`, retryAfterMs(reply.header("retry-after")));
+  return new TemporaryError(`${what} ${said}`, retryAfterMs(reply.header("retry-after")));
 }
 
 /** Milliseconds that a Retry-After header asks for (RFC 9110, section 10.2.3). */

@@ -3,10 +3,10 @@
 import { getSystemErrorMap } from "node:util";
 import { BuildError } from "../../../errors.js";
 import { shownText } from "../../json.js";
-import { TemporaryFailure } from "./retry.js";
+import { TemporaryError } from "./retry.js";
 
 /**
- * What is thrown for an error of undici's or of the system's: a BuildError, a TemporaryFailure for what
+ * What is thrown for an error of undici's or of the system's: a BuildError, a TemporaryError for what
  * may be gone at the next try, the signal's reason where it is aborted, or the error itself.
  */
 export function transportError(error: unknown, url: URL, signal: AbortSignal): unknown {
@@ -35,7 +35,7 @@ export function transportError(error: unknown, url: URL, signal: AbortSignal): u
     );
   }
   const temporary = TEMPORARY.get(code);
-  if (temporary !== undefined) return new TemporaryFailure(`${url.host}: ${temporary}`);
+  if (temporary !== undefined) return new TemporaryError(`${url.host}: ${temporary}`);
   return new BuildError(
     `cannot reach ${url.host}: ${words(cause, code)} ` +
       "(check its name, the network, and the proxy's settings)",
@@ -75,6 +75,6 @@ function proxyFailure(status: string, url: URL): Error {
   }
   const message = `the proxy can't reach ${url.host}: it answers ${status}`;
   return Number(status) >= 500 || status === "429"
-    ? new TemporaryFailure(message)
+    ? new TemporaryError(message)
     : new BuildError(message);
 }

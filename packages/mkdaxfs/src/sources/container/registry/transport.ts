@@ -37,7 +37,7 @@ export interface Reply {
   readonly url: URL;
   /** A header's value; of one that came several times, all of them with commas between. */
   header(name: string): string | undefined;
-  /** @throws BuildError, TemporaryFailure, the signal's reason */
+  /** @throws BuildError, TemporaryError, the signal's reason */
   body(): AsyncGenerator<Uint8Array>;
   /** Does without the body. */
   drop(): Promise<void>;
@@ -70,7 +70,7 @@ export class Transport {
 
   /**
    * Sends a request and follows redirects.
-   * @throws BuildError; TemporaryFailure for what may be gone at the next try; the signal's reason
+   * @throws BuildError; TemporaryError for what may be gone at the next try; the signal's reason
    */
   async send(first: URL, request: Request = {}): Promise<Reply> {
     let url = first;

@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: MIT
 // What a plan becomes, read back: everything but the scan, the search for duplicates and the file.
 import { writeFileSync } from "node:fs";
-import {
-  checkImage,
-  describeFinding,
-  FILE_TYPE,
-  HUGE_SIZE,
-  ImageReader,
-  MemoryBytes,
-} from "@daxfs/format";
+import { checkImage, describeFinding, HUGE_SIZE, ImageReader, MemoryBytes } from "@daxfs/format";
 import { describe, expect, it } from "vitest";
-import type { FileEntry } from "../../../../src/model/source.js";
+import type { InodeEntry } from "../../../../src/model/source.js";
 import type { Plan } from "../../../../src/plan/plan.js";
-import { streamPieces, WINDOW_BUFFER_SIZE } from "../../../../src/write/copy.js";
+import { streamChunks, WINDOW_BUFFER_SIZE } from "../../../../src/write/copy.js";
 import {
   contentUuid,
   encodeMetadata,
@@ -20,15 +13,15 @@ import {
   encodeTargets,
   type Identity,
 } from "../../../../src/write/metadata.js";
-import { partOf, piecesOf } from "../../../../src/write/pieces.js";
+import { batchOf, placedChunks } from "../../../../src/write/placed-chunks.js";
 import {
   device,
   directory,
   entry,
-  fileInode,
   link,
   planOf,
   Random,
+  regularInode,
   scratchDirectory,
   special,
   symlink,
@@ -41,15 +34,15 @@ const NOBODY: Identity = { label: "", buildTimeNs: 0n, uuid: undefined };
 /** The image of a plan, put together in memory. */
 function imageOf(plan: Plan, identity: Identity = NOBODY): { bytes: Buffer; uuid: string } {
   const bytes = Buffer.alloc(plan.totalSize);
-  const pieces = piecesOf(plan);
-  const sums = new Uint32Array(pieces.offsets.length);
+  const placed = placedChunks(plan);
+  const sums = new Uint32Array(placed.offsets.length);
   const sink = {
     buffer: () => new Uint8Array(WINDOW_BUFFER_SIZE),
     write: (written: Uint8Array, offset: number): void => bytes.set(written, offset),
   };
-  for (let part = 0; part < pieces.parts.length - 1; part++) {
-    const { pieces: list, offsets } = partOf(pieces, part);
-    sums.set(streamPieces(list, offsets, sink), pieces.parts[part]!);
+  for (let batch = 0; batch < placed.batches.length - 1; batch++) {
+    const { chunks, offsets } = batchOf(placed, batch);
+    sums.set(streamChunks(chunks, offsets, sink), placed.batches[batch]!);
   }
   const metadata = encodeMetadata(plan, sink.write);
   const targets = encodeTargets(plan);
@@ -59,10 +52,10 @@ function imageOf(plan: Plan, identity: Identity = NOBODY): { bytes: Buffer; uuid
   return { bytes, uuid: Buffer.from(uuid).toString("hex") };
 }
 
-function realFile(path: string, bytes: Uint8Array, extra?: Parameters<typeof fileInode>[2]) {
+function realFile(path: string, bytes: Uint8Array, extra?: Parameters<typeof regularInode>[2]) {
   const host = scratch(Buffer.from(path, "latin1").toString("hex"));
   writeFileSync(host, bytes);
-  return entry(path, fileInode(host, bytes.length, extra));
+  return entry(path, regularInode(host, bytes.length, extra));
 }
 
 const random = new Random(12);
@@ -71,10 +64,10 @@ const contents = new Map<string, Buffer>([
   ["d/page", random.bytes(4096)],
   ["d/\xe4", random.bytes(4097)],
   ["d/huge", Buffer.alloc(HUGE_SIZE + 1, random.bytes(1009))],
-  ["pieces", Buffer.alloc(9 * 1024 * 1024, random.bytes(1013))],
+  ["chunks", Buffer.alloc(9 * 1024 * 1024, random.bytes(1013))],
 ]);
 
-function entries(): FileEntry[] {
+function entries(): InodeEntry[] {
   const value = Uint8Array.of(0, 1, 0);
   const xattrs = [
     { name: "user.b", value },
@@ -92,9 +85,9 @@ function entries(): FileEntry[] {
     realFile("empty", new Uint8Array(0), { mode: 0 }),
     symlink("link", "t".repeat(4095)),
     symlink("d/link", "\xff"),
-    device("d/disk", FILE_TYPE.BLOCK_DEVICE, 4095, 1048575),
-    special("fifo", FILE_TYPE.FIFO),
-    special("socket", FILE_TYPE.SOCKET),
+    device("d/disk", "block-device", 4095, 1048575),
+    special("fifo", "fifo"),
+    special("socket", "socket"),
   ];
 }
 
