@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ByteString, RuleId } from "@daxfs/format";
 import { BASE_NAMES, type BaseName, loadBase } from "./bases.js";
-import { CORRUPTIONS, type Corruption, type KernelOutcome } from "./corruptions.js";
+import { CORRUPTIONS, type Corruption, type KernelOutcome } from "./corruptions/index.js";
 import { applyPatches, Base, sumPatches } from "./edit.js";
 
 /** A corruption as corpus.json has it. Paths are byte strings: one character a byte. */

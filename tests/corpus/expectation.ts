@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { KernelOutcome } from "./corruptions.js";
+import type { KernelOutcome } from "./corruptions/index.js";
 import { errorsOf, escapeBytes, type ReportedError } from "./view.js";
 
 type Mounts = Extract<KernelOutcome, { mount: "mounts" }>;
