@@ -7,8 +7,13 @@ import { expect, it } from "vitest";
 import { DECORATION, decorate } from "../support/decoration.js";
 import { buildImage, compileHelper, failedChecks, hostScript } from "../support/environment.js";
 import { describeGuest } from "../support/guest-suite.js";
-import { compareInGuest, comparison, hostManifest, manifestSetup } from "../support/manifest.js";
 import { EXPECTED_MERGE, MAKE_BASE, MAKE_MIDDLE, MAKE_TOP } from "../support/overlay-layers.js";
+import {
+  compareInGuest,
+  comparison,
+  hostManifest,
+  manifestSetup,
+} from "../support/tree-comparison.js";
 
 const HELPERS = [
   "handle_checks",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * What is in a tree, as text: made by the same script and the same programs on the host, from the
- * source of an image, and in the guest, from the mounted image. None of our code looks at the tree.
+ * Compares a tree on the host, the source of an image, with the mounted image in a guest. The same
+ * script and the same programs list both as text, a manifest, without any code of the project.
  */
 import { findProgram, type GuestFile, type GuestResult } from "@daxfs/qemu";
 import { execa } from "execa";
