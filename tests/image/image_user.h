@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What image.c and image_validate.c take from the kernel, for user-space builds.
+ * Replaces what image.c and image_validate.c use of the kernel, for user space.
  */
 #ifndef _DAXFS_IMAGE_USER_H
 #define _DAXFS_IMAGE_USER_H
@@ -40,7 +40,7 @@ typedef int64_t s64;
 #define IS_ALIGNED(value, unit) (((value) & ((unit) - 1)) == 0)
 #define round_up(value, unit) ((((value) - 1) | ((unit) - 1)) + 1)
 
-/* The kernel's function leaves both inversions of CRC-32 to its caller. */
+/* As in the kernel, the caller does both inversions of CRC-32. */
 static inline u32 crc32_le(u32 crc, const void *bytes, size_t size)
 {
 	return ~(u32)crc32(~crc, bytes, (uInt)size);
