@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** What tests that boot a machine have in common: the module, images, programs, a place for them. */
-import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -84,6 +85,14 @@ export async function buildImage(
   return image;
 }
 
+/** The C files of a helper program: NAME.c, or all of the directory NAME. */
+async function helperSources(name: string): Promise<string[]> {
+  const directory = join(HELPERS, name);
+  if (!existsSync(directory)) return [`${directory}.c`];
+  const files = await readdir(directory);
+  return files.filter((file) => file.endsWith(".c")).map((file) => join(directory, file));
+}
+
 /** Builds a C program of tests/guest/helpers, static unless told otherwise, and returns its path. */
 export async function compileHelper(
   name: string,
@@ -93,7 +102,7 @@ export async function compileHelper(
   const output = join(directory, dynamic ? `${name}-dynamic` : name);
   const flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-pthread"];
   const words = [...flags, ...(dynamic ? [] : ["-static"])];
-  await execa("gcc", [...words, join(HELPERS, `${name}.c`), "-o", output]);
+  await execa("gcc", [...words, ...(await helperSources(name)), "-o", output]);
   return output;
 }
 
