@@ -40,7 +40,7 @@ typedef int64_t s64;
 #define IS_ALIGNED(value, unit) (((value) & ((unit) - 1)) == 0)
 #define round_up(value, unit) ((((value) - 1) | ((unit) - 1)) + 1)
 
-/* As in the kernel, the caller does both inversions of CRC-32. */
+/* The kernel's function leaves both inversions of CRC-32 to its caller. */
 static inline u32 crc32_le(u32 crc, const void *bytes, size_t size)
 {
 	return ~(u32)crc32(~crc, bytes, (uInt)size);
