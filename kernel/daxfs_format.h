@@ -44,6 +44,10 @@
 #define DAXFS_INCOMPATIBLE_MASK        0xffff0000
 #define DAXFS_KNOWN_FLAGS              0x0000003f
 
+/* Names of the compatible features that the module uses, for an array of strings */
+#define DAXFS_MODULE_FEATURES \
+	{ "mtime", "sorted", "links", "xattrs", "checksums" }
+
 /* Superblock; bytes 184 to 4096 are reserved, zero */
 struct daxfs_superblock {
 	/* 0x64646178 */

@@ -8,7 +8,26 @@
 
 #include "daxfs.h"
 
+/* Compatible features of the format. */
+static const char * const daxfs_format_features[] = DAXFS_MODULE_FEATURES;
+
+/* Features of mounts. */
+static const char * const daxfs_mount_features[] = {
+	"phys", "dmabuf", "pages", "validate",
+};
+
+#define DAXFS_FEATURE_COUNT (ARRAY_SIZE(daxfs_format_features) + \
+			     ARRAY_SIZE(daxfs_mount_features))
+
 static struct kobject *daxfs_kobject;
+static struct kobj_attribute daxfs_features[DAXFS_FEATURE_COUNT];
+/* Ends with NULL. */
+static struct attribute *daxfs_attributes[DAXFS_FEATURE_COUNT + 1];
+
+static const struct attribute_group daxfs_feature_group = {
+	.name = "features",
+	.attrs = daxfs_attributes,
+};
 
 static ssize_t daxfs_feature_show(struct kobject *kobject,
 				  struct kobj_attribute *attribute, char *buffer)
@@ -16,48 +35,35 @@ static ssize_t daxfs_feature_show(struct kobject *kobject,
 	return sysfs_emit(buffer, "supported\n");
 }
 
-#define DAXFS_FEATURE(feature)					\
-	static struct kobj_attribute daxfs_feature_##feature =	\
-		__ATTR(feature, 0444, daxfs_feature_show, NULL)
+static void __init daxfs_set_features(size_t first, const char * const *names,
+				      size_t count)
+{
+	size_t i;
 
-/* Of the format. */
-DAXFS_FEATURE(mtime);
-DAXFS_FEATURE(sorted);
-DAXFS_FEATURE(links);
-DAXFS_FEATURE(xattrs);
-DAXFS_FEATURE(checksums);
-/* Of mounts. */
-DAXFS_FEATURE(phys);
-DAXFS_FEATURE(dmabuf);
-DAXFS_FEATURE(pages);
-DAXFS_FEATURE(validate);
+	for (i = 0; i < count; i++) {
+		struct kobj_attribute *feature = &daxfs_features[first + i];
 
-static struct attribute *daxfs_features[] = {
-	&daxfs_feature_mtime.attr,
-	&daxfs_feature_sorted.attr,
-	&daxfs_feature_links.attr,
-	&daxfs_feature_xattrs.attr,
-	&daxfs_feature_checksums.attr,
-	&daxfs_feature_phys.attr,
-	&daxfs_feature_dmabuf.attr,
-	&daxfs_feature_pages.attr,
-	&daxfs_feature_validate.attr,
-	NULL
-};
-
-static const struct attribute_group daxfs_feature_group = {
-	.name = "features",
-	.attrs = daxfs_features,
-};
+		feature->attr.name = names[i];
+		feature->attr.mode = 0444;
+		feature->show = daxfs_feature_show;
+		sysfs_attr_init(&feature->attr);
+		daxfs_attributes[first + i] = &feature->attr;
+	}
+}
 
 /**
  * daxfs_sysfs_init() - make /sys/fs/daxfs
  *
  * Return: 0, or a negative errno.
  */
-int daxfs_sysfs_init(void)
+int __init daxfs_sysfs_init(void)
 {
+	const size_t count = ARRAY_SIZE(daxfs_format_features);
 	int err;
+
+	daxfs_set_features(0, daxfs_format_features, count);
+	daxfs_set_features(count, daxfs_mount_features,
+			   ARRAY_SIZE(daxfs_mount_features));
 
 	daxfs_kobject = kobject_create_and_add("daxfs", fs_kobj);
 	if (!daxfs_kobject)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The two valid images that every corruption of the corpus starts from. */
+/** The two valid images that the corruptions of the corpus change. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";

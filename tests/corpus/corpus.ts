@@ -1,41 +1,41 @@
 // SPDX-License-Identifier: MIT
-/** The corpus as data: what corpus.json holds, and how it is made from the corruptions. */
+/** The format of corpus.json, and how it is made from the corruptions. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ByteString, RuleId } from "@daxfs/format";
 import { BASE_NAMES, type BaseName, loadBase } from "./bases.js";
-import { CORRUPTIONS, type Corruption, type KernelOutcome } from "./corruptions.js";
+import { CORRUPTIONS, type Corruption, type KernelOutcome } from "./corruptions/index.js";
 import { applyPatches, Base, sumPatches } from "./edit.js";
 
-/** A corruption as corpus.json has it. Paths are byte strings: one character a byte. */
+/** A corruption in corpus.json. Paths are byte strings: one character per byte. */
 export interface CorpusRecord {
   readonly name: string;
   readonly base: BaseName;
-  /** What is changed, for people. */
+  /** Human-readable descriptions of the changes. */
   readonly changes: readonly string[];
-  /** Bytes to write over those of the base, sums included. */
+  /** Bytes that replace those of the base, checksums included. */
   readonly patches: readonly { readonly offset: number; readonly hex: string }[];
-  /** Bytes that are left of the image. */
+  /** Length of the corrupted image in bytes. */
   readonly length: number;
   readonly expected: {
-    /** A finding that the checker has, among others. */
+    /** Rule of a finding that the checker must report. Others may follow from it. */
     readonly rule: RuleId;
     readonly inode: number | null;
     readonly path: ByteString | null;
     readonly field: string;
-    /** Rule that a walk with ImageReader fails on, where that is another. */
+    /** Rule that a walk with ImageReader fails on, if it is a different one. */
     readonly readerRule?: RuleId;
   };
   readonly kernel: KernelOutcome;
 }
 
-/** A corruption with the image it makes. */
+/** A corruption with the corrupted image. */
 export interface CorpusImage extends CorpusRecord {
   readonly bytes: Uint8Array;
 }
 
-/** Where the repository keeps the data; not for bundled code. */
+/** The data directory of the repository. Does not work in bundled code. */
 export function dataDirectory(): string {
   return fileURLToPath(new URL("data", import.meta.url));
 }
@@ -68,7 +68,7 @@ function recordOf(corruption: Corruption, base: Base): CorpusRecord {
   };
 }
 
-/** Works the corruptions out for the base images in a directory. */
+/** Computes the records of all corruptions for the base images in a directory. */
 export function makeCorpus(directory: string): CorpusRecord[] {
   const bases = new Map(
     BASE_NAMES.map((name) => [name, new Base(name, loadBase(name, directory))] as const),
@@ -81,7 +81,7 @@ export function loadRecords(directory = dataDirectory()): CorpusRecord[] {
   return JSON.parse(readFileSync(join(directory, "corpus.json"), "utf8")) as CorpusRecord[];
 }
 
-/** Every corruption with its image, one at a time, from the data alone. */
+/** Yields every corruption with its image, read from the data only. */
 export function* loadCorpus(directory = dataDirectory()): Generator<CorpusImage> {
   const bases = new Map(BASE_NAMES.map((name) => [name, loadBase(name, directory)] as const));
   for (const record of loadRecords(directory)) {

@@ -33,7 +33,7 @@ export type SuperblockField = FieldName<typeof SUPERBLOCK>;
 export type InodeField = FieldName<typeof INODE> | "link_ino";
 export type Value = number | bigint | Uint8Array;
 
-/** Bytes to write, and what they are for people. */
+/** Bytes to write, with a human-readable description. */
 export interface Edit {
   readonly offset: number;
   readonly bytes: Uint8Array;
@@ -73,7 +73,7 @@ export function encodeField<S extends RecordSchema>(
   };
 }
 
-/** A base image, and edits of it by path. */
+/** A base image. Its methods make edits by path. */
 export class Base {
   readonly reader: ImageReader;
   private readonly inodes = new Map<ByteString, Inode>();
@@ -116,17 +116,17 @@ export class Base {
     return { offset: start + offset, bytes, text };
   }
 
-  /** Overwrites the bytes of a name from its first on; the length in the inode stays. */
+  /** Overwrites the bytes of a name from the first one on, and keeps the length in the inode. */
   setName(path: ByteString, name: ByteString): Edit {
     return this.write(this.nameOffset(path), name, `name of ${printable(path)}`);
   }
 
-  /** Start of the name of a path, from the start of the image. */
+  /** Offset of the name of a path in the image. */
   nameOffset(path: ByteString): number {
     return Number(this.superblock.strtab_offset) + this.inode(path).name_offset;
   }
 
-  /** Start of the content or target of a path. */
+  /** Offset of the content or target of a path. */
   dataOffset(path: ByteString): number {
     return Number(this.inode(path).data_offset);
   }
@@ -154,7 +154,7 @@ export class Base {
     return { offset: start + offset, bytes, text };
   }
 
-  /** Start of the xattr set of a path. */
+  /** Offset of the xattr set of a path. */
   setOffset(path: ByteString): number {
     const { set } = this.reader.xattrRow(this.xattrRow(path));
     return Number(this.superblock.xattr_offset) + set * XATTR_SET_ALIGN;
@@ -167,7 +167,7 @@ export class Base {
     return { offset: this.setOffset(path) + offset, bytes, text };
   }
 
-  /** Start of the entry header of the `index`-th xattr of a path. */
+  /** Offset of the entry header of the `index`-th xattr of a path. */
   entryOffset(path: ByteString, index: number): number {
     let at = this.setOffset(path) + XATTR_SET.size;
     for (const xattr of this.reader
@@ -191,10 +191,10 @@ export class Base {
   }
 }
 
-/** Which of an image's sums are made to fit after an edit. */
+/** Which checksums of an image are recomputed after an edit. */
 export type Resum = "all" | "superblock" | "none";
 
-/** Puts patches into an image. */
+/** Writes patches into an image. */
 export function applyPatches(bytes: Uint8Array, patches: readonly Patch[]): void {
   for (const patch of patches) {
     if (patch.offset < 0 || patch.offset + patch.bytes.length > bytes.length) {
@@ -204,7 +204,7 @@ export function applyPatches(bytes: Uint8Array, patches: readonly Patch[]): void
   }
 }
 
-/** The patches that make the sums of an edited image right, as far as its superblock allows. */
+/** The patches that correct the checksums of an edited image, as far as its superblock allows. */
 export function sumPatches(image: Uint8Array, resum: Resum): Patch[] {
   if (resum === "none") return [];
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
@@ -220,7 +220,7 @@ export function sumPatches(image: Uint8Array, resum: Resum): Patch[] {
     try {
       make();
     } catch (error) {
-      // A part that lies outside the image has no sum.
+      // An area outside the image has no checksum.
       if (!(error instanceof RangeError)) throw error;
     }
   };

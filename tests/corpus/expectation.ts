@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { KernelOutcome } from "./corruptions.js";
+import type { KernelOutcome } from "./corruptions/index.js";
 import { errorsOf, escapeBytes, type ReportedError } from "./view.js";
 
 type Mounts = Extract<KernelOutcome, { mount: "mounts" }>;
@@ -9,8 +9,8 @@ function isBelow(path: string, directory: string): boolean {
 }
 
 /**
- * Holds the lines of a walk against what a corruption may break.
- * @returns what is wrong, in words; nothing where all is as declared
+ * Compares the lines of a walk with the declared outcome of a corruption.
+ * @returns a description of each difference
  */
 export function compareWithExpectation(outcome: Mounts, lines: readonly string[]): string[] {
   const wrong: string[] = [];

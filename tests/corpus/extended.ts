@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Makes the directory that mkdaxfs turns into the extended base image. Needs root. */
+/** Makes the source directory of the extended base image. Needs root. */
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,
@@ -18,7 +18,7 @@ import { LATIN1_NAME, LONG_TARGET, patternBytes } from "./trees.js";
 
 const SIZES = [0, 1, 4095, 4096, 4097, 70000];
 
-/** A file of 2 MiB and a byte, all of it holes but the last byte. */
+/** 2 MiB + 1 byte, all zero except the last byte. */
 function largeContent(): Uint8Array {
   const bytes = new Uint8Array(2 * 1024 * 1024 + 1);
   bytes[bytes.length - 1] = 0x7a;
@@ -30,7 +30,7 @@ function file(root: string, path: string, content: Uint8Array, mode = 0o644): vo
   chmodSync(join(root, path), mode);
 }
 
-/** Node has no call for it: a listening socket, moved away before its server unlinks it. */
+/** Node can't make a socket file, so this renames that of a server before the server unlinks it. */
 async function socket(path: string): Promise<void> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(`${path}.new`, resolve));
@@ -48,7 +48,7 @@ function plainFiles(root: string): void {
   for (const size of SIZES) {
     for (let i = 0; i < 6; i++) {
       const name = `${String.fromCharCode(97 + i)}-${size}`;
-      // Two of each size are equal, and so stored once.
+      // Two of each size are equal, so mkdaxfs stores them once.
       file(root, `files/${name}`, patternBytes(i < 2 ? "equal" : name, size));
     }
   }
@@ -117,7 +117,7 @@ function xattrs(root: string): void {
   linkSync(at("plain"), at("plain-again"));
 }
 
-/** The tree in which the deepest come last; paths as bytes, since one name is not UTF-8. */
+/** All paths of a tree, parents before children, as bytes because one name is not UTF-8. */
 function listTree(path: Buffer): Buffer[] {
   const paths = [path];
   for (const entry of readdirSync(path, { withFileTypes: true, encoding: "buffer" })) {
@@ -128,14 +128,14 @@ function listTree(path: Buffer): Buffer[] {
   return paths;
 }
 
-/** Times of every kind that the format has, given by the order of the names alone. */
+/** Sets mtimes of all kinds that the format has. They depend only on the order of the names. */
 function times(root: string): void {
   const stamps = ["@1700000000.123456789", "@0", "@-86400.5", "@4102444800.999999999"];
   const groups: Buffer[][] = stamps.map(() => []);
   const paths = listTree(Buffer.from(root)).sort(Buffer.compare).reverse();
   for (const [index, path] of paths.entries()) groups[index % stamps.length]!.push(path);
   stamps.forEach((stamp, index) => {
-    // Names travel through stdin: an argument list made by Node is always UTF-8.
+    // Names go through stdin, because Node encodes arguments as UTF-8.
     const input = Buffer.concat(groups[index]!.flatMap((path) => [path, Buffer.from([0])]));
     execFileSync("xargs", ["-0", "touch", "-h", "-d", stamp], { input });
   });

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
-// Writes tests/corpus/data anew: as root, after building packages/mkdaxfs,
+// Regenerates tests/corpus/data. Run as root, after building packages/mkdaxfs:
 //
 //   node tests/corpus/generate.mjs [--corruptions]
 //
-// With --corruptions the base images stay, and only corpus.json is written. Bundled first, since
-// the Node versions that the project supports run no TypeScript.
+// With --corruptions it keeps the base images and writes only corpus.json. It bundles generate.ts
+// first, because not all supported Node versions run TypeScript.
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-// Inside the repository, where imports of packages are found.
+// Inside the repository, so that imports of packages resolve.
 const directory = await mkdtemp(join(here, ".generate-"));
 try {
   const outfile = join(directory, "generate.js");

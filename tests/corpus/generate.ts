@@ -12,13 +12,13 @@ import { makeExtendedTree } from "./extended.js";
 import { version1Tree } from "./trees.js";
 import { buildVersion1Image, FIELD_QUIRKS } from "./version1.js";
 
-/** Where things are, and what to write. */
+/** Paths, and what to write. */
 export interface GenerateOptions {
-  /** Directory that gets the data. */
+  /** Output directory. */
   readonly data: string;
-  /** The mkdaxfs command, a file for Node. */
+  /** Path of the mkdaxfs command, a JavaScript file. */
   readonly mkdaxfs: string;
-  /** Whether to build the base images, or take those that are there. */
+  /** Whether to build the base images; otherwise the existing ones are used. */
   readonly bases: boolean;
 }
 

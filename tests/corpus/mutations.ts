@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Random changes of valid images, the same for the same seed. */
+/** Random changes of valid images, reproducible from a seed. */
 import {
   FLAG,
   fieldSize,
@@ -14,7 +14,7 @@ import {
 } from "@daxfs/format";
 import { applyPatches, encodeField, type Patch, sumPatches } from "./edit.js";
 
-/** A generator of numbers below a bound: mulberry32. */
+/** A generator of random numbers below a bound: mulberry32. */
 export function randomNumbers(seed: number): (bound: number) => number {
   let state = seed >>> 0;
   return (bound) => {
@@ -27,7 +27,7 @@ export function randomNumbers(seed: number): (bound: number) => number {
 
 type Random = (bound: number) => number;
 
-/** Numbers at which arithmetic goes wrong, cut to the field they are put into. */
+/** Numbers on which arithmetic may overflow. They are truncated to the size of the field. */
 const EDGES = [
   0n,
   1n,
@@ -66,7 +66,7 @@ export class Mutator {
     this.sets = [...sets];
   }
 
-  /** One to three changes, and in three of four cases sums that fit them. */
+  /** One to three changes. In three of four cases the checksums are correct. */
   next(): Patch[] {
     const patches: Patch[] = [];
     for (let left = 1 + this.random(3); left > 0; left--) patches.push(this.change());
@@ -98,7 +98,7 @@ export class Mutator {
         return this.field(XATTR_ROW, Number(superblock.xattr_offset) + index * XATTR_ROW.size);
       }
       case 8:
-        // Behind the count of a set is the header of its first entry.
+        // The header of the first entry follows the count of the set.
         return this.field(XATTR_ENTRY, this.sets[this.random(this.sets.length)]! + 4);
       default: {
         const start = Number(superblock.xattr_offset);
@@ -113,7 +113,7 @@ export class Mutator {
     return { offset: Math.min(offset, this.base.length - 1), bytes: Uint8Array.of(value) };
   }
 
-  /** A field of a record at `start`: an edge, a little more or less, or a number of the table. */
+  /** Sets a field of the record at `start` to an edge, a near value or an inode number. */
   private field(schema: RecordSchema, start: number): Patch {
     const field = schema.fields[this.random(schema.fields.length)]!;
     const size = fieldSize(field);
@@ -140,7 +140,7 @@ export class Mutator {
   }
 }
 
-/** The record that image_walk takes for a mutation. */
+/** Encodes a mutation as a record for image_walk. */
 export function encodeMutation(patches: readonly Patch[]): Uint8Array {
   const number = (value: number) => {
     const bytes = Buffer.alloc(4);
@@ -154,7 +154,7 @@ export function encodeMutation(patches: readonly Patch[]): Uint8Array {
   return Buffer.concat(parts);
 }
 
-/** The image without its digest, whose cost is all that it would add to a walk of metadata. */
+/** The image without its digest, which costs time and does not matter for a walk of metadata. */
 export function withoutDigest(image: Uint8Array): Uint8Array {
   const copy = Uint8Array.from(image);
   const { superblock } = new ImageReader(new MemoryBytes(copy));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The trees that the base images of the corpus are made of. */
+/** The trees of the base images of the corpus. */
 import type { Version1Child, Version1Directory, Version1Node } from "./version1.js";
 
 /** Bytes that differ from file to file and compress well. */
@@ -24,7 +24,7 @@ function symlink(target: string): Version1Node {
   return { type: "symlink", target: Buffer.from(target), permissions: 0o777 };
 }
 
-/** Longest target that a symlink can have. */
+/** A symlink target of the greatest length. */
 export const LONG_TARGET = `${"a/".repeat(2047)}b`;
 
 /** A name that is not UTF-8: "café" in Latin-1. */
@@ -34,7 +34,7 @@ export const LATIN1_NAME = "caf\xe9";
 export function version1Tree(): Version1Directory {
   const shared = { ...file("shared", 6000, 0o640, 1000), nlink: 5 } as Version1Node;
   const many: Version1Child[] = [];
-  // 7 and 60 have no common divisor: every number once, in no order.
+  // 7 and 60 are coprime: each number occurs once, out of order.
   for (let i = 0; i < 60; i++) {
     const name = `entry-${String((i * 7) % 60).padStart(2, "0")}`;
     many.push(child(name, file(name, i % 3 === 0 ? 0 : i)));
@@ -64,7 +64,7 @@ export function version1Tree(): Version1Directory {
       child("dangling", symlink("no/such/target")),
       child("long-target", symlink(LONG_TARGET)),
       child("ünïcode", file("unicode", 300)),
-      // The last of all: with the quirks its data_offset is the image's end.
+      // The last file: with the quirks its data_offset is the end of the image.
       child("nothing", file("nothing", 0)),
     ],
     0o755,

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 /**
- * Writes images of the published version 1, from the base tables of the format page alone. It
- * shares no code with packages/format on purpose: a mistake in the schema shows as a difference
- * between the two.
+ * Writes images of the published version 1. It follows the base tables of the format page and
+ * shares no code with packages/format, so that a mistake in the schema shows as a difference.
  */
 
-/** Contents and attributes that every kind of file has. */
+/** Attributes that every kind of file has. */
 interface Common {
   /** Permission bits. */
   readonly permissions: number;
   readonly uid?: number;
   readonly gid?: number;
-  /** What the source's stat said; by default what the image has. */
+  /** st_nlink of the source; by default the number of links in the image. */
   readonly nlink?: number;
 }
 
@@ -33,17 +32,17 @@ export interface Version1Child {
 
 export type Version1Directory = Extract<Version1Node, { type: "directory" }>;
 
-/** What differs between the builders that are around. */
+/** Choices that differ between existing builders. */
 export interface Version1Options {
-  /** Order of a directory's children: as given, or ascending bytes. */
+  /** Order of the children of a directory: as given, or by ascending bytes. */
   readonly order: "given" | "sorted";
-  /** `size` of a directory: 64 × children, or what the host had. */
+  /** `size` of a directory: 64 × children, or the size on the host. */
   readonly directorySize: "children" | number;
-  /** `data_offset` of empty files: 0, or where the next content will go, which may be the end. */
+  /** `data_offset` of empty files: 0, or that of the next content, which may be the end. */
   readonly emptyFileOffset: "zero" | "next";
   /** `data_offset` of devices: their number, or 0. */
   readonly deviceOffset: "number" | "zero";
-  /** Symlink targets: one after the other, or each on a block of its own. */
+  /** Symlink targets: packed, or each in its own block. */
   readonly symlinks: "together" | "blocks";
   /** Whether equal contents are stored once. */
   readonly deduplicate: boolean;
@@ -65,7 +64,7 @@ export const FIELD_QUIRKS: Version1Options = {
   strtabGap: 13,
 };
 
-/** As the base tables say, with none of the quirks. */
+/** Follows the base tables, without quirks. */
 export const PLAIN: Version1Options = {
   order: "sorted",
   directorySize: "children",
@@ -101,7 +100,7 @@ function compareBytes(a: Version1Child, b: Version1Child): number {
   return Buffer.compare(a.name, b.name);
 }
 
-/** Numbers the tree depth first, so that the children of a directory are not neighbours. */
+/** Numbers the tree depth first, so that siblings are not consecutive. */
 function numberEntries(root: Version1Directory, order: Version1Options["order"]): Entry[] {
   const entries: Entry[] = [];
   const add = (node: Version1Node, name: Uint8Array, parent: number): number => {
@@ -129,7 +128,7 @@ interface Placed {
   readonly bytes: Uint8Array;
 }
 
-/** Where the contents and targets go. */
+/** Allocates contents and targets in the data area. */
 class DataArea {
   readonly placed: Placed[] = [];
   private readonly byNode = new Map<Version1Node, number>();
@@ -213,9 +212,9 @@ function linkCounts(entries: readonly Entry[]): Map<Version1Node, number> {
 }
 
 /**
- * Builds an image of version 1: flags 0, and nothing in any byte that version 1 does not use.
+ * Builds an image of version 1: flags and all bytes that version 1 does not use are 0.
  * @param root the root directory
- * @param options by default what a plain builder would write
+ * @param options default to the choices of a plain builder
  */
 export function buildVersion1Image(
   root: Version1Directory,
@@ -232,7 +231,7 @@ export function buildVersion1Image(
   }
   const dataOffset = roundUp(strtabOffset + strtabSize, BLOCK);
   const area = new DataArea(dataOffset, chosen);
-  // Targets that lie together come behind the files, whose last pages must stay zero.
+  // Packed targets follow the files, because the rest of the last page of a file must be zero.
   if (chosen.symlinks === "together") {
     for (const { node } of entries) if (node.type !== "symlink") area.offsetOf(node);
     area.roundUp();

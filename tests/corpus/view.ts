@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-/** What image_walk and mount_walk print (tests/image/walk_report.h), said by ImageReader. */
+/** The output of image_walk and mount_walk (tests/image/walk_report.h), made with ImageReader. */
 import { crc32 } from "node:zlib";
 import { type ByteString, FILE_TYPE, FLAG, type ImageReader, type Inode } from "@daxfs/format";
 
-/** A byte string the way the C programs print it. */
+/** Escapes a byte string as the C programs do. */
 export function escapeBytes(text: ByteString): string {
   return text.replace(
     /[^!-~]|\\/g,
@@ -30,7 +30,7 @@ function device(inode: Inode): string {
   return `${inode.data_offset >> 32n}:${inode.data_offset & 0xffffffffn}`;
 }
 
-/** The lines of a whole, valid image, in the order of the programs. */
+/** The lines of a valid image, in the order of the programs. */
 export function describeTree(reader: ImageReader): string[] {
   const lines: string[] = [];
   for (const { path, inode: named, identity } of reader.walk()) {
@@ -68,7 +68,7 @@ export interface ReportedError {
   readonly errno: string;
 }
 
-/** The error lines of a walk; those of seeks, which only image_walk does, are left out. */
+/** The error lines of a walk, without those of seeks, which only image_walk does. */
 export function errorsOf(lines: readonly string[]): ReportedError[] {
   const errors: ReportedError[] = [];
   for (const line of lines) {
@@ -78,7 +78,7 @@ export function errorsOf(lines: readonly string[]): ReportedError[] {
   return errors;
 }
 
-/** The lines that both programs print alike: without seeks, and errors without their defect. */
+/** The lines that both programs print: without seeks, and errors without their defect. */
 export function comparable(lines: readonly string[]): string[] {
   const kept: string[] = [];
   for (const line of lines) {

@@ -9,7 +9,7 @@ import { execa } from "execa";
 import { beforeAll, expect, it } from "vitest";
 import { BASE_NAMES, loadBase } from "../corpus/bases.js";
 import { type CorpusRecord, dataDirectory, loadCorpus, loadRecords } from "../corpus/corpus.js";
-import type { KernelOutcome } from "../corpus/corruptions.js";
+import type { KernelOutcome } from "../corpus/corruptions/index.js";
 import { compareWithExpectation } from "../corpus/expectation.js";
 import { comparable } from "../corpus/view.js";
 import { buildImageWalk, buildMountWalk } from "../image/programs.js";

@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 import { DECORATION, decorate } from "../support/decoration.js";
 import { buildImage, compileHelper, failedChecks, hostScript } from "../support/environment.js";
 import { describeGuest } from "../support/guest-suite.js";
-import { compareInGuest, comparison, hostManifest, manifestSetup } from "../support/manifest.js";
+import { compareInGuest, comparison, hostManifest, manifestSetup } from "../support/tree-comparison.js";
 import {
   EXPECTED_MERGE,
   MAKE_ARCHIVES,

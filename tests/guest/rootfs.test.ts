@@ -6,6 +6,7 @@ import { expect, it } from "vitest";
 import { DECORATION, decorate } from "../support/decoration.js";
 import { buildImage, CACHE, hostScript } from "../support/environment.js";
 import { describeGuest } from "../support/guest-suite.js";
+import { debianRootfs } from "../support/rootfs.js";
 import {
   actualManifest,
   compareInGuest,
@@ -14,8 +15,7 @@ import {
   diffInGuest,
   hostManifest,
   manifestSetup,
-} from "../support/manifest.js";
-import { debianRootfs } from "../support/rootfs.js";
+} from "../support/tree-comparison.js";
 
 /**
  * One change of each kind to a copy of the decoration, by the lines of the manifest it must show up

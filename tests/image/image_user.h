@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What image.c and image_validate.c take from the kernel, for user-space builds.
+ * Replaces what image.c and image_validate.c use of the kernel, for user space.
  */
 #ifndef _DAXFS_IMAGE_USER_H
 #define _DAXFS_IMAGE_USER_H

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Walks an image with kernel/image.c in user space, in the way the VFS walks a
- * mount: readdir, lookup of every name, node, identity, symlink, xattrs,
- * content.
+ * Walks an image with kernel/image.c in user space as the VFS walks a mount:
+ * readdir, lookup of every name, node, identity, symlink, xattrs, content.
  *
- *   image_walk IMAGE             prints what it sees; walk_report.h has the lines
+ *   image_walk IMAGE             prints the tree in the format of walk_report.h
  *   image_walk IMAGE MUTATIONS   walks the image once with each of the
- *                                mutations, and prints what came of them
+ *                                mutations, and prints the outcomes
  *   image_walk --validate IMAGE [MUTATIONS]
  *                                the same with daxfs_image_validate() in place
  *                                of the walk: "valid", or "broken FIELD INO FOUND"
@@ -15,15 +14,15 @@
  *                                bytes that has allocated: "allocated LARGEST MOST",
  *                                at a time and at the same time
  *
- * An error line has the inode, field and value of the defect behind it. An image that
- * can't be opened gives "refused FIELD INO FOUND" alone.
+ * An error line ends with the inode, field and value of the defect. For an
+ * image that can't be opened, the only line is "refused FIELD INO FOUND".
  *
  * MUTATIONS is a run of records of little-endian numbers: u32 patches, then for
- * each u32 offset, u32 size and the bytes. A line "refused", "sound" or
- * "defects N" answers each.
+ * each u32 offset, u32 size and the bytes. The output for each is a line
+ * "refused", "sound" or "defects N".
  *
- * Built with the sanitizers, this is what finds a read outside an image: the
- * image lies in a block of exactly its size.
+ * The image is in a heap block of exactly its size, so that the sanitizers find
+ * a read outside it.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -31,7 +30,7 @@
 #include "image.h"
 #include "walk_report.h"
 
-/* Seeks to each place of directories up to this length, to a few of larger. */
+/* Seeks to each entry of directories up to this length, to a few of larger ones. */
 #define SEEK_ALL_MAX 64
 
 /* What validation allocates: bytes now, and at most so far. */
@@ -73,7 +72,7 @@ struct walk {
 	bool validate;
 	u64 entries;
 	u64 defects;
-	/* Keeps the compiler from dropping reads. */
+	/* Keeps the compiler from removing reads. */
 	volatile u8 sink;
 	char path[WALK_PATH_MAX];
 };
@@ -170,7 +169,7 @@ static void print_entry(struct walk *walk, const struct daxfs_node *node,
 	putchar('\n');
 }
 
-/* What daxfs_lookup() and daxfs_iget() do with a number. */
+/* Loads a node as daxfs_lookup() and daxfs_iget() do. */
 static int load_node(struct walk *walk, u32 ino, struct daxfs_node *node,
 		     char target[DAXFS_SYMLINK_MAX + 1],
 		     struct daxfs_defect *defect)
@@ -190,7 +189,7 @@ struct name {
 	char bytes[DAXFS_NAME_MAX + 1];
 };
 
-/* Seeking to a place has to give the entry that reading on to it gave. */
+/* Seeking to a position must give the entry that a read from the start gives. */
 static void check_seek(struct walk *walk, const struct daxfs_node *dir,
 		       u64 index, const struct name *names, size_t count,
 		       size_t path_size)
@@ -333,7 +332,7 @@ static bool walk_image(struct walk *walk, const u8 *bytes, size_t size)
 	else
 		walk_node(walk, &root, NULL, 0);
 
-	/* Every entry by its number too, wherever it hangs. */
+	/* Every entry by its number too, whether or not the tree reaches it. */
 	for (ino = 1; ino <= walk->image.inode_count; ino++) {
 		char target[DAXFS_SYMLINK_MAX + 1];
 		struct daxfs_node node;
@@ -348,7 +347,7 @@ static bool walk_image(struct walk *walk, const u8 *bytes, size_t size)
 	     daxfs_image_node(&walk->image, walk->image.inode_count + 1, &root,
 			      &defect) != -EUCLEAN)) {
 		walk->defects++;
-		fprintf(stderr, "found a node that is not there\n");
+		fprintf(stderr, "found a node outside the table\n");
 	}
 	return true;
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Walks a mounted tree with system calls and prints it in the lines of
- * walk_report.h. Linked statically, it runs in a guest that has nothing else.
+ * Walks a mounted tree with system calls and prints it in the format of
+ * walk_report.h. It is linked statically, to run in a guest without libraries.
  *
  *   mount_walk DIRECTORY     the tree
- *   mount_walk -s DIRECTORY  telldir and seekdir in one directory: "seek OK N",
- *                            or what was wrong
+ *   mount_walk -s DIRECTORY  checks telldir and seekdir in one directory and
+ *                            prints "seek OK N" or a failure
  *   mount_walk -e DIRECTORY PLACE
- *                            what reading a directory twice at a place gives:
- *                            bytes or an error
+ *                            reads a directory twice from an offset and prints
+ *                            the number of bytes or the error of each
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@
 #include "walk_report.h"
 
 static char path[WALK_PATH_MAX];
-/* Bytes of @path that name the mount point. */
+/* Length of the mount point in @path. */
 static size_t top;
 static unsigned int entries;
 
@@ -47,7 +47,7 @@ static void *allocate(size_t size)
 	return memory;
 }
 
-/* The walk's own paths can be longer than PATH_MAX; it stands in the parent. */
+/* Paths can be longer than PATH_MAX, so @name is relative to the parent, the cwd. */
 static void walk_xattrs(const char *name, size_t size)
 {
 	static char list[XATTR_LIST_MAX];
@@ -208,7 +208,7 @@ static void walk_entry(const char *name, size_t size)
 		walk_directory(name, size);
 }
 
-/* Whether going back to each place gives the entry that was read there. */
+/* Checks that seekdir to each telldir position gives the entry read there. */
 static int check_seekdir(const char *name)
 {
 	DIR *directory = opendir(name);
@@ -231,10 +231,10 @@ static int check_seekdir(const char *name)
 			add_name(&names, entry->d_name);
 	} while (entry);
 
-	/* Backwards, so that no seek is to where the directory stands. */
+	/* Backwards, so that no seek is to the current position. */
 	for (i = names.count + 1; i-- > 0;) {
 		seekdir(directory, places[i]);
-		/* From there on to the end, for the first and the middle. */
+		/* For the first and some others, read on to the end. */
 		for (at = i; at <= names.count; at++) {
 			entry = readdir(directory);
 			if (at == names.count ? entry != NULL :
@@ -250,7 +250,7 @@ static int check_seekdir(const char *name)
 	rewinddir(directory);
 	entry = readdir(directory);
 	if (!entry || strcmp(entry->d_name, names.names[0])) {
-		printf("rewinddir does not\n");
+		printf("rewinddir does not give the first entry\n");
 		return 1;
 	}
 	printf("seek OK %zu\n", names.count);

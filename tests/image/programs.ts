@@ -15,7 +15,7 @@ async function compile(output: string, parameters: string[]): Promise<string> {
   return output;
 }
 
-/** Builds image_walk with the sanitizers for addresses and undefined behaviour. */
+/** Builds image_walk with AddressSanitizer and UndefinedBehaviorSanitizer. */
 export async function buildImageWalk(directory: string): Promise<string> {
   return compile(join(directory, "image_walk"), [
     "-std=gnu11",
@@ -35,7 +35,7 @@ export async function buildImageWalk(directory: string): Promise<string> {
   ]);
 }
 
-/** Builds mount_walk, which needs nothing of the system it runs on. */
+/** Builds mount_walk, linked statically. */
 export async function buildMountWalk(directory: string): Promise<string> {
   return compile(join(directory, "mount_walk"), [
     "-std=gnu11",

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The lines that image_walk and mount_walk print, alike in both so that they
- * can be compared: fields with a TAB in between, bytes that are not printable
- * ASCII, blanks and backslashes as \xNN.
+ * The output lines of image_walk and mount_walk. Both use the same format, so
+ * that they can be compared: fields are separated by TABs; blanks, backslashes
+ * and bytes that are not printable ASCII are written as \xNN.
  *
  *   entry PATH INO MODE NLINK UID GID SIZE MTIME_NS MAJOR:MINOR CONTENT
  *   xattr PATH NAME HEXVALUE
  *   error PATH OPERATION ERRNO
  *
- * CONTENT is the CRC-32 of a regular file, the target of a symlink, else "-".
- * The root is "/". A directory's entry comes before its children, which come in
+ * CONTENT is the CRC-32 of a regular file, the target of a symlink, or "-".
+ * The root is "/". The entry of a directory precedes its children, which are in
  * the order of readdir.
  */
 #ifndef _DAXFS_WALK_REPORT_H
@@ -20,9 +20,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Longest path inside an image that the walks go to. */
+/* Longest path inside an image that a walk visits. */
 #define WALK_PATH_MAX 65536
-/* Entries after which a walk of a looping tree is given up. */
+/* A walk stops after this many entries: the tree may have a loop. */
 #define WALK_ENTRIES_MAX 20000
 
 static inline void report_bytes(const char *bytes, size_t size)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** The kind of memory that the guest tests have their images in, from the environment. */
+/** The kind of memory that holds the images of guest tests, set by the environment. */
 import {
   BACKINGS,
   type Backing,
@@ -11,13 +11,13 @@ import {
 } from "@daxfs/qemu";
 import { it } from "vitest";
 
-/** Named by DAXFS_BACKING; "reserved" without it. */
+/** The value of DAXFS_BACKING; "reserved" by default. */
 export const BACKING: Backing = fromEnvironment();
 
-/** Whether the images of this backing are mounted by phys= and size=. */
+/** Whether images in this backing are mounted with phys= and size=. */
 export const MOUNTED_BY_ADDRESS = !isDmaBuf(BACKING);
 
-/** A test of what phys= and size= do; where images are mounted otherwise it is skipped, and says so. */
+/** A test of phys= and size=. It is skipped, with the reason, if images are mounted otherwise. */
 export function itByAddress(name: string, test: () => void): void {
   if (MOUNTED_BY_ADDRESS) it(name, test);
   else it.skip(`${name} (images in ${BACKING} are mounted from dma-bufs, not by phys=)`, test);
@@ -32,8 +32,8 @@ function fromEnvironment(): Backing {
 }
 
 /**
- * `runGuest`, with the images in the backing under test. Scripts mount them with `mount_image`. The
- * console log is named after the backing as well. Throws if the kernel does not have the backing.
+ * Calls `runGuest` with the images in the backing under test. Scripts mount them with `mount_image`.
+ * The name of the console log ends with the backing. Throws if the kernel lacks the backing.
  */
 export function runDaxfsGuest(options: GuestOptions): Promise<GuestResult> {
   const name = `${options.name ?? "guest"}-${BACKING}`;

@@ -2,12 +2,12 @@
 import { join } from "node:path";
 import { compileHelper, hostScript } from "./environment.js";
 
-/** Where `decorate` puts things in a tree. */
+/** Directory that `decorate` makes in a tree. */
 export const DECORATION = "decoration";
 
-/** Runs in the directory of the decoration; parameters: the directory of the compiled programs. */
+/** Runs in the directory of the decoration. Parameter: the directory of the compiled programs. */
 const SCRIPT = String.raw`
-# Files of one inode, in directories that a walk comes to in another order than they were made.
+# Hard links, in directories that are not walked in the order of their creation.
 mkdir -p links/b links/a/deep links/c
 echo shared >links/b/second
 ln links/b/second links/a/deep/first
@@ -95,7 +95,7 @@ END
 chmod 0755 programs/shell-script programs/perl-script
 `;
 
-/** Adds, to a tree on disk, one of everything a filesystem can hold. Takes root. */
+/** Adds files of all kinds and with all attributes to a tree on disk. Needs root. */
 export async function decorate(tree: string, programs: string): Promise<void> {
   await compileHelper("identity", programs);
   await compileHelper("identity", programs, { dynamic: true });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** What tests that boot a machine have in common: the module, images, programs, a place for them. */
-import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
+/** Shared by tests that boot a machine: the module, images, programs, work directories. */
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -18,7 +19,7 @@ import { execa } from "execa";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** The repository's cache, on disk: kernels, the Debian tree, what tests make. */
+/** The cache of the repository, on disk: kernels, the Debian tree, files of tests. */
 export const CACHE = join(ROOT, ".cache");
 
 const HELPERS = join(ROOT, "tests/guest/helpers");
@@ -31,7 +32,7 @@ export interface Daxfs {
   module: string;
 }
 
-/** Role of the kernel under test: DAXFS_KERNEL of the environment, or "oldest". */
+/** Role of the kernel under test: the value of DAXFS_KERNEL, or "oldest". */
 function roleUnderTest(): KernelRole {
   const word = process.env.DAXFS_KERNEL ?? "oldest";
   const role = kernelRole(word);
@@ -39,7 +40,7 @@ function roleUnderTest(): KernelRole {
   throw new Error(`DAXFS_KERNEL is "${word}", not one of ${ROLE_WORDS}, ${DEBUG_ROLE}`);
 }
 
-/** Fetches the kernel that DAXFS_KERNEL names: a role or its series, or "debug", which is built. */
+/** Fetches the kernel that DAXFS_KERNEL names by role or series, or builds it for "debug". */
 export function fetchKernelUnderTest(): Promise<Kernel> {
   return process.env.DAXFS_KERNEL === DEBUG_ROLE
     ? fetchDebugKernel(CACHE)
@@ -47,8 +48,8 @@ export function fetchKernelUnderTest(): Promise<Kernel> {
 }
 
 /**
- * Fetches the kernel under test and builds the module. DAXFS_MODULE_SOURCE names another directory
- * than `kernel/`, to run the tests on a changed module.
+ * Fetches the kernel under test and builds the module from `kernel/`, or from the directory that
+ * DAXFS_MODULE_SOURCE names.
  */
 export async function buildDaxfs(): Promise<Daxfs> {
   const kernel = await fetchKernelUnderTest();
@@ -57,8 +58,8 @@ export async function buildDaxfs(): Promise<Daxfs> {
 }
 
 /**
- * Makes a directory in the cache for one test file, which removes it with `removeDirectory`. What a
- * test that was killed left there goes with the next one a day later.
+ * Makes a directory in the cache for one test file, which removes it with `removeDirectory`. Also
+ * removes directories older than a day, which killed tests left behind.
  */
 export async function workDirectory(name: string): Promise<string> {
   const parent = join(CACHE, "tests");
@@ -68,7 +69,7 @@ export async function workDirectory(name: string): Promise<string> {
   return mkdtemp(join(parent, `${name}-`));
 }
 
-/** Removes a directory with rm(1): a tree may hold names that Node can't pass on. */
+/** Removes a directory with rm(1), because Node can't handle names that are not UTF-8. */
 export async function removeDirectory(directory: string | undefined): Promise<void> {
   if (directory !== undefined) await execa("rm", ["-rf", "--one-file-system", directory]);
 }
@@ -84,7 +85,15 @@ export async function buildImage(
   return image;
 }
 
-/** Builds a C program of tests/guest/helpers, static unless told otherwise, and returns its path. */
+/** The C files of a helper program: NAME.c, or all of the directory NAME. */
+async function helperSources(name: string): Promise<string[]> {
+  const directory = join(HELPERS, name);
+  if (!existsSync(directory)) return [`${directory}.c`];
+  const files = await readdir(directory);
+  return files.filter((file) => file.endsWith(".c")).map((file) => join(directory, file));
+}
+
+/** Builds a C program of tests/guest/helpers, linked statically by default. Returns its path. */
 export async function compileHelper(
   name: string,
   directory: string,
@@ -93,7 +102,7 @@ export async function compileHelper(
   const output = join(directory, dynamic ? `${name}-dynamic` : name);
   const flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-pthread"];
   const words = [...flags, ...(dynamic ? [] : ["-static"])];
-  await execa("gcc", [...words, join(HELPERS, `${name}.c`), "-o", output]);
+  await execa("gcc", [...words, ...(await helperSources(name)), "-o", output]);
   return output;
 }
 
@@ -105,7 +114,7 @@ export async function hostScript(script: string, ...words: string[]): Promise<st
   return stdout;
 }
 
-/** Why the tests of a file can't run here, or undefined; root makes trees of all kinds of files. */
+/** Why tests that make files of all kinds can't run here, or undefined if they can. */
 export async function reasonToSkip(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return "only root can make device nodes and foreign owners";
   await mkdir(CACHE, { recursive: true });
@@ -115,7 +124,7 @@ export async function reasonToSkip(): Promise<string | undefined> {
   return undefined;
 }
 
-/** A value that the guest sent. Throws if it did not. */
+/** A value that the guest sent. Throws if there is none. */
 export function guestValue(result: GuestResult, name: string): string {
   const value = result.values[name];
   if (value === undefined) throw new Error(`the guest sent no value "${name}"`);
@@ -130,8 +139,8 @@ export interface HelperCheck {
 }
 
 /**
- * The checks in a helper's output, which the guest attached under `name`. Throws if the program did
- * not come to its end.
+ * The checks in the output of a helper, which the guest attached as `name`. Throws if the program
+ * did not complete.
  */
 export function helperChecks(result: GuestResult, name: string): HelperCheck[] {
   const text = result.attachments[name]?.toString("utf8");
@@ -146,12 +155,12 @@ export function helperChecks(result: GuestResult, name: string): HelperCheck[] {
       detail,
     }));
   if (lines.at(-1) !== `done ${checks.length}`) {
-    throw new Error(`${name} did not come to its end:\n${text}`);
+    throw new Error(`${name} did not complete:\n${text}`);
   }
   return checks;
 }
 
-/** The checks that failed, a line each: its name and the detail. */
+/** A line, "NAME: DETAIL", for each check that failed. */
 export function failedChecks(checks: readonly HelperCheck[]): string[] {
   return checks.filter(({ passed }) => !passed).map(({ name, detail }) => `${name}: ${detail}`);
 }

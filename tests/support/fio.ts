@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Verify jobs of fio: files that it lays out on the host, and reads and verifies in a guest. */
+/** Verify jobs of fio: it writes files on the host, then reads and verifies them in a guest. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -7,7 +7,7 @@ import { execa } from "execa";
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** A file that fio writes: a header with the checksum begins every block of `interval` bytes. */
+/** A file that fio writes. Every block of `interval` bytes begins with a header and its checksum. */
 interface VerifyFile {
   size: number;
   verify: string;
@@ -25,13 +25,13 @@ const FILES = {
 export interface FioJob {
   name: string;
   file: keyof typeof FILES;
-  /** fio's parameters besides those that come with the file. */
+  /** Parameters of fio, in addition to those of the file. */
   parameters: Readonly<Record<string, string | number>>;
 }
 
 const asynchronous = { iodepth: 16 };
 
-/** What runs at once, wave by wave, with every way to read that fio has for a plain file. */
+/** The jobs of a wave run in parallel. Together they cover all ways that fio reads a plain file. */
 export const FIO_WAVES: readonly (readonly FioJob[])[] = [
   [
     { name: "psync, 4k", file: "crc32c", parameters: { ioengine: "psync", rw: "read", bs: "4k" } },
@@ -100,7 +100,7 @@ export const FIO_WAVES: readonly (readonly FioJob[])[] = [
   ],
 ];
 
-/** The same with O_DIRECT, for a filesystem that takes it. */
+/** Jobs with O_DIRECT, for a filesystem that supports it. */
 export const FIO_DIRECT_WAVES: readonly (readonly FioJob[])[] = [
   (
     [
@@ -115,7 +115,7 @@ export const FIO_DIRECT_WAVES: readonly (readonly FioJob[])[] = [
   })),
 ];
 
-/** All engines over one file, in which a byte is wrong. */
+/** All engines on one file, which has a wrong byte. */
 export const FIO_CONTROL: readonly (readonly FioJob[])[] = [
   ["psync", "pvsync2", "mmap", "splice", "posixaio", "libaio", "io_uring"].map((ioengine) => ({
     name: ioengine,
@@ -124,7 +124,7 @@ export const FIO_CONTROL: readonly (readonly FioJob[])[] = [
   })),
 ];
 
-/** Writes the files of the jobs into a directory of the host. */
+/** Writes the files of the jobs to a directory on the host. */
 export async function layOutFioFiles(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   for (const [name, file] of Object.entries(FILES)) {
@@ -142,13 +142,13 @@ export async function layOutFioFiles(directory: string): Promise<void> {
   }
 }
 
-/** A job file: the jobs of a wave run at once, over the files in `directory`. */
+/** A job file for the files in `directory`. The jobs of a wave run in parallel. */
 export function fioJobFile(waves: readonly (readonly FioJob[])[], directory: string): string {
   const section = (name: string, parameters: Readonly<Record<string, string | number>>) =>
     [`[${name}]`, ...Object.entries(parameters).map(([key, value]) => `${key}=${value}`), ""].join(
       "\n",
     );
-  // Without verify_fatal, a sequential job goes on after an error and reports none at its end.
+  // Without verify_fatal, a sequential job continues after an error and reports none at its end.
   const global = { directory, thread: 1, verify_fatal: 1, verify_state_save: 0, randseed: 1 };
   const jobs = waves.flatMap((wave) =>
     wave.map(({ name, file, parameters }, index) => {
@@ -163,18 +163,18 @@ function verifyParameters({ size, verify, interval }: VerifyFile): Record<string
   return { size, verify, verify_interval: interval };
 }
 
-/** What became of a job; of one with numjobs, of the first of them that failed, or else any. */
+/** The outcome of a job. With numjobs, the error is that of the first thread that failed. */
 export interface FioOutcome {
   name: string;
-  /** errno, 0 for none. EILSEQ (84) is what a checksum that differs gives. */
+  /** An errno, or 0. A wrong checksum gives EILSEQ (84). */
   error: number;
-  /** Bytes that were read, by all of a job's threads. */
+  /** Bytes read by all threads of the job. */
   bytes: number;
 }
 
 /**
- * Reads fio's JSON, which it puts after its complaints. Throws if there is none, which is so when fio
- * did not come to its end.
+ * Parses the JSON of fio, which follows its error messages. Throws if there is none, because fio did
+ * not complete.
  */
 export function parseFio(output: string): FioOutcome[] {
   const { jobs } = JSON.parse(output.slice(output.search(/^\{$/m))) as {
@@ -192,7 +192,7 @@ export function parseFio(output: string): FioOutcome[] {
   return [...outcomes.values()];
 }
 
-/** What `parseFio` gives if every job reads the whole of its file without an error. */
+/** The outcomes if every job reads its whole file without an error. */
 export function successfulFio(waves: readonly (readonly FioJob[])[]): FioOutcome[] {
   return waves.flat().map(({ name, file, parameters }) => ({
     name,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** What test files that boot one guest have in common: preparation, the boot, and cleaning up. */
+/** Shared by test files that boot one guest: preparation, boot, cleanup. */
 import type { GuestOptions, GuestResult } from "@daxfs/qemu";
 import { afterAll, beforeAll, describe } from "vitest";
 import { runDaxfsGuest } from "./backing.js";
@@ -14,54 +14,54 @@ import {
   workDirectory,
 } from "./environment.js";
 
-/** What a guest is prepared with. */
+/** What is available to prepare a guest. */
 export interface Preparation extends Daxfs {
-  /** A directory in the cache, on disk, that goes away after the file's tests. */
+  /** A directory in the cache, on disk, which is removed after the tests of the file. */
   directory: string;
 }
 
 /**
- * The options of a guest that a test file gives; `describeGuest` sets the others. A guest has one
- * processor unless `cpus` says more, as for tests of concurrency: QEMU's emulation is slower with two,
- * even for programs that use one.
+ * The options of a guest that a test file sets; `describeGuest` sets the others. A guest has one
+ * processor by default, because QEMU's emulation is slower with two, even for programs that use one.
+ * Tests of concurrency set `cpus`.
  */
 export type SuiteGuestOptions = Omit<GuestOptions, "kernel" | "modules" | "name">;
 
 /** The guest of a test file. */
 export interface GuestSuite {
   /**
-   * Has the guest booted before the tests, with the module loaded. `prepare` makes its images and
-   * programs, and returns what it runs. All of this may take the given time, or that of the project.
+   * Boots the guest before the tests, with the module loaded. `prepare` makes its images and
+   * programs, and returns its options. The timeout, by default that of the project, is for all of it.
    */
   boot(
     prepare: (preparation: Preparation) => Promise<SuiteGuestOptions>,
     timeoutSeconds?: number,
   ): void;
-  /** What the guest reported. Throws before the guest has ended. */
+  /** The result of the guest. Throws before the guest has ended. */
   readonly result: GuestResult;
-  /** A value that the guest sent. Throws if it did not. */
+  /** A value that the guest sent. Throws if there is none. */
   value(name: string): string;
-  /** The checks of a helper program, whose output the guest attached under `name`. */
+  /** The checks of a helper program whose output the guest attached as `name`. */
   checks(name: string): HelperCheck[];
-  /** The checks under `name` that failed. */
+  /** Those of `checks` that failed. */
   failures(name: string): HelperCheck[];
 }
 
-/** Choices for `describeGuest`. */
+/** Options of `describeGuest`. */
 export interface GuestSuiteOptions {
-  /** Why the tests can't run here, if the file has reasons of its own. */
+  /** A reason of the file why its tests can't run here. */
   skip?: string | undefined;
-  /** Whether only root can make what the guest is given; true by default. */
+  /** Whether the preparation needs root; true by default. */
   needsRoot?: boolean;
-  /** What kernel and module the guest has: those under test, unless given. */
+  /** Provides the kernel and module; by default those under test. */
   build?: () => Promise<Daxfs>;
-  /** How the guest is run: with its images in the backing under test, unless given. */
+  /** Runs the guest; by default with its images in the backing under test. */
   run?: (options: GuestOptions) => Promise<GuestResult>;
 }
 
 /**
- * A describe block about one guest. `name` names its directory and its console log. Where the tests
- * can't run, they are skipped and the reason is printed.
+ * A describe block for one guest. `name` is the name of its directory and its console log. If the
+ * tests can't run here, they are skipped and the reason is printed.
  */
 export async function describeGuest(
   title: string,
@@ -71,7 +71,7 @@ export async function describeGuest(
 ): Promise<void> {
   const needsRoot = options.needsRoot ?? true;
   const reason = options.skip ?? (needsRoot ? await reasonToSkip() : undefined);
-  if (reason !== undefined) console.warn(`the tests of ${name} are left out: ${reason}`);
+  if (reason !== undefined) console.warn(`the tests of ${name} are skipped: ${reason}`);
   describe.skipIf(reason !== undefined)(title, () => tests(guestSuite(name, options)));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** Many mounts at once, again and again: the images, the program and its parameters. */
+/** Repeated mounts in parallel: the images, the program and its parameters. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -18,7 +18,7 @@ import {
   hostScript,
 } from "./environment.js";
 
-/** Parameters: the tree, the directory of the compiled programs. What the helpers expect to find. */
+/** Makes the tree that the helpers expect. Parameters: the tree, the directory of the programs. */
 const MAKE_TREE = `
 cd "$1"
 "$2/pattern" 1000003 >odd
@@ -32,24 +32,26 @@ echo x | tee acl/user acl/denied >/dev/null
 chmod 0600 acl/user; setfacl -m u:1000:r acl/user; setfacl -m u:1000:- acl/denied
 `;
 
-/** An image twice, and a third region that holds none, in the memory of a guest. */
+/** Regions in the memory of a guest: several with the image, the last one without an image. */
 export interface CycleImages {
   images: GuestImage[];
   /** Paths of the programs mount_cycles and allocation_failures. */
   programs: string[];
-  /** What mount_cycles takes, in the guest's shell, for the first image and so on. */
+  /** Arguments of mount_cycles, as words of the shell of the guest. This one is the first image. */
   first: string;
-  /** The first and the second image with struct pages, which take a region of whole 2 MiB. */
+  /** The first image with struct pages, which need a region of a multiple of 2 MiB. */
   firstWithPages: string;
+  /** The second image with struct pages. */
   second: string;
+  /** The region without an image. */
   none: string;
-  /** The second image with a region that ends inside it; not while that is mounted. */
+  /** A region that ends inside the second image, which must not be mounted then. */
   short: string;
-  /** For each exporter: the second image in a dma-buf, and what is none. */
+  /** For each exporter: the second image in a dma-buf, and a dma-buf without an image. */
   buffers: { exporter: Backing; image: string; none: string }[];
 }
 
-/** Makes the images in `directory`, for all kinds of dma-bufs that the kernel has. */
+/** Makes the images in `directory`, for all exporters of dma-bufs that the kernel has. */
 export async function prepareCycles(directory: string, kernel: Kernel): Promise<CycleImages> {
   const tree = join(directory, "tree");
   await mkdir(tree);
@@ -63,7 +65,7 @@ export async function prepareCycles(directory: string, kernel: Kernel): Promise<
   await writeFile(none, Buffer.alloc(8192, 0x5a));
   const exporters = await availableExporters(kernel);
   return {
-    // The backing of an image makes the guest load what it takes; it lies in reserved memory too.
+    // For an image with a backing the guest loads the exporter. The image is in reserved memory too.
     images: [{ path }, ...exporters.map((backing) => ({ path, backing })), { path: none }],
     programs,
     first: "phys=$IMAGE0_PHYS,size=$IMAGE0_SIZE,nopages",
@@ -79,13 +81,13 @@ export async function prepareCycles(directory: string, kernel: Kernel): Promise<
   };
 }
 
-/** The region of an image with what is behind it to the next 2 MiB, as struct pages want it. */
+/** The region of an image, rounded up to a multiple of 2 MiB as struct pages need it. */
 function wholeHugePages(index: number): string {
   const size = `$((($IMAGE${index}_SIZE + 0x1fffff) / 0x200000 * 0x200000))`;
   return `phys=$IMAGE${index}_PHYS,size=${size}`;
 }
 
-/** Every kernel has one of these two kinds of dma-bufs. */
+/** The exporters that the kernel has. Every kernel has at least one of the two. */
 async function availableExporters(kernel: Kernel): Promise<Backing[]> {
   const exporters: Backing[] = ["dma-heap", "vgem"];
   const reasons = await Promise.all(exporters.map((one) => reasonUnavailable(kernel, one)));
@@ -95,8 +97,9 @@ async function availableExporters(kernel: Kernel): Promise<Backing[]> {
 }
 
 /**
- * Guest script: `each` mounts and unmounts in each of four processes, a quarter of that in some more
- * that are refused, and then the module goes. Its checks are attached as `name`.
+ * A part of a guest script. Four processes mount and unmount an image `each` times, processes for
+ * further exporters a quarter of that. Then others try mounts that are refused. The checks of run N
+ * are attached as "`name` N".
  */
 export function cyclesScript(setup: CycleImages, name: string, each: number): string {
   const right = [setup.first, setup.first, setup.second, setup.buffers[0]?.image ?? setup.second];
@@ -115,7 +118,7 @@ export function cyclesScript(setup: CycleImages, name: string, each: number): st
   return `${lines.join("\n")}\nvalue "${name} runs" ${runs.length}\n`;
 }
 
-/** What came of a cyclesScript: its checks, and what processes that failed were at. */
+/** The outcome of `cyclesScript`: its checks, and the messages of processes that failed. */
 export function cycleChecks(
   result: GuestResult,
   name: string,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /**
- * Three layers for overlayfs, as scripts for `hostScript`: the lowest has, beside other things,
- * `checks`, which helpers/overlay_checks.c changes, and `layers`, of which each layer has its part.
- * And what the three merge to, by cp and rm.
+ * Three layers for overlayfs, as scripts for `hostScript`, and a script that merges them with cp and
+ * rm. The lowest layer has the directory `checks`, which helpers/overlay_checks.c changes. All three
+ * have parts of the directory `layers`.
  */
 
-/** Parameters: the directory of the layer, that of the compiled programs. */
+/** Parameters: the directory of the layer, the directory of the compiled programs. */
 export const MAKE_BASE = `
 mkdir -p "$1/checks"; cd "$1/checks"
 for name in file truncated appended cut mapped metadata metadata-then-data untouched; do
@@ -41,7 +41,7 @@ setfattr -n user.layer -v base merged; chmod 0750 merged; chown 1:2 merged
 (cd many && for i in $(seq 100 499); do echo base >$i; done)
 `;
 
-/** Parameters: the directory of the layer, that of the lowest. */
+/** Parameters: the directory of the layer, the directory of the lowest layer. */
 export const MAKE_MIDDLE = `
 mkdir -p "$1/layers"; cd "$1/layers"
 whiteout() { mknod "$1" c 0 0; }
@@ -55,7 +55,7 @@ mkdir -p merged/deep/er; for name in b d deep/er/middle; do echo middle >merged/
 setfattr -n trusted.layer -v middle merged
 echo middle >directory-to-file; ln -s kept file-to-symlink
 mkdir user-opaque; setfattr -n user.overlay.opaque -v y user-opaque; touch user-opaque/new
-# A directory that was renamed, and a file that became another's and no more.
+# A renamed directory, and a file with changed attributes and unchanged content.
 mkdir moved-to; setfattr -n trusted.overlay.redirect -v /layers/moved-from moved-to
 whiteout moved-from; echo middle >moved-to/new
 truncate -r "$2/layers/metacopied" metacopied; chmod 0640 metacopied; chown 7:8 metacopied
@@ -83,8 +83,8 @@ for i in $(seq 550 2 599); do rm -f $i; mknod $i c 0 0; done
 `;
 
 /**
- * Parameters: the directory for the outcome, the three layers from the lowest up. A layer takes
- * away, and then all that it has is copied over what is left.
+ * Parameters: the output directory, then the three layers from the lowest up. Each layer first
+ * removes what it hides, and then its files are copied.
  */
 export const EXPECTED_MERGE = `
 whiteouts() { find . -type c -exec sh -c '[ "$(stat -c %t:%T "$1")" = 0:0 ]' sh {} ';' -print0; }
@@ -97,12 +97,12 @@ apply() {
   find . -type d -print0 | while IFS= read -r -d '' path; do
     if getfattr --only-values -n trusted.overlay.opaque "$path" >/dev/null 2>&1; then rm -rf "$2/$path"; fi
     if [ ! -d "$2/$path" ] || [ -L "$2/$path" ]; then rm -rf "$2/$path"; else
-      # Of a directory in several layers, only the attributes of the topmost count.
+      # A directory has only the attributes of the topmost layer.
       getfattr -m - -d "$2/$path" 2>/dev/null | sed -n 's/=.*//p' |
         while read -r name; do setfattr -x "$name" "$2/$path"; done
     fi
     for name in opaque redirect; do setfattr -x trusted.overlay.$name "$path" 2>/dev/null || true; done
-    # Its whiteouts are gone, which has changed its time.
+    # Removing the whiteouts has changed its mtime.
     touch -r "$1/$path" "$path"
   done
   find . ! -type d -print0 | while IFS= read -r -d '' path; do rm -rf "$2/$path"; done

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT
-/** A person at a serial terminal of a guest, as a script. */
+/** Scripted input and output on a serial terminal of a guest. */
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** How often a connection to the socket is tried, in milliseconds. */
+/** Interval between attempts to connect to the socket, in milliseconds. */
 const CONNECT_INTERVAL = 200;
 
 /**
- * A serial line of a guest, on a socket of QEMU's: the next free one, so ttyS2 where `runGuest` has
- * the first two.
+ * A serial line of a guest, on a socket of QEMU. It is the next free line: ttyS2, because `runGuest`
+ * uses the first two.
  */
 export class SerialSession {
   readonly qemuArguments: string[];
   #text = "";
-  /** Where the search for what was not there yet begins. */
+  /** Length of the text when the last line was typed. */
   #seen = 0;
   #socket: Socket | undefined;
   #closed = false;
   #wake: () => void = () => {};
 
-  /** @param path for the socket; the kernel takes no path of more than 107 bytes */
+  /** @param path of the socket, at most 107 bytes, a limit of the kernel */
   constructor(readonly path: string) {
     this.qemuArguments = [
       ["-chardev", `socket,id=terminal,path=${path},server=on,wait=off`],
@@ -27,7 +27,7 @@ export class SerialSession {
     ].flat();
   }
 
-  /** All that the guest has sent. */
+  /** All output of the guest. */
   get text(): string {
     return this.#text;
   }
@@ -39,8 +39,8 @@ export class SerialSession {
   }
 
   /**
-   * Waits until what the guest has sent since the last line was typed matches. Throws, with the end
-   * of it, after `seconds`, or when the session is closed.
+   * Waits until the output since the last typed line matches. Throws, with the end of the output,
+   * after `seconds` or when the session is closed.
    */
   async wait(pattern: RegExp, seconds: number): Promise<void> {
     const end = Date.now() + seconds * 1000;
@@ -56,7 +56,7 @@ export class SerialSession {
     }
   }
 
-  /** Ends the session; whoever waits is told. */
+  /** Ends the session. Pending waits fail. */
   close(): void {
     this.#closed = true;
     this.#socket?.destroy();
@@ -75,12 +75,12 @@ export class SerialSession {
       this.#wake();
     });
     this.#socket.on("close", () => this.close());
-    // What goes wrong ends in "close".
+    // "close" follows every error.
     this.#socket.on("error", () => {});
   }
 
   #error(message: string): Error {
-    return new Error(`${message}; its last words:\n${this.#text.slice(-1000)}`);
+    return new Error(`${message}; the end of its output:\n${this.#text.slice(-1000)}`);
   }
 }
 

@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: MIT
 /**
- * The stressors of stress-ng that put a read-only filesystem to work. It runs from the mount, so that
- * its own text, data and libraries, 25 MB of them, are mappings of the filesystem.
+ * The stressors of stress-ng that exercise a read-only filesystem. stress-ng runs from the mount, so
+ * that its own text, data and libraries, 25 MB of them, are mappings of the filesystem.
  *
- * Left out are those that can't meet it:
- * - what makes the file or directory that it works on, and takes no other. On a read-only filesystem
+ * Not used are:
+ * - stressors that always create the file or directory that they work on. On a read-only filesystem
  *   they end at once: access aio aiol chattr chmod chown chdir chroot close copy-file dentry dir
  *   dirdeep dirmany dup fallocate fcntl fiemap file-ioctl filename flock fpunch fsize hdd inode-flags
  *   io-uring iomix lease link locka lockf lockofd madvise mincore mknod mmapaddr msync open readahead
  *   rename revio rmap seek sendfile stackmmap symlink sync-file tlb-shootdown touch utime verity xattr.
- *   fio and helpers/ do to files that exist what these do to their own;
+ *   fio and helpers/ do the same to existing files;
  * - mmap, mmapfork, mmapmany, mremap, mprotect, remap, prefetch, vm, vm-rw, memfd and their like:
- *   their memory is anonymous, and they meet the filesystem no more than any program does;
- * - splice, vm-splice, tee and full: between /dev/zero, /dev/null and pipes; handle: of /dev/zero;
- * - bind-mount and mlockmany: of the class that stress-ng itself holds to be able to hang a machine;
- * - opcode: it runs random instructions, and QEMU's emulation lets one of them, a far return it seems,
- *   read the user's stack with the kernel's rights, which ends in a panic, whatever the filesystem;
- * - uprobe: the kernel puts probes into files with a page cache only, here as on ext4 in DAX mode.
+ *   their memory is anonymous, so they use the filesystem no more than any program does;
+ * - splice, vm-splice, tee and full, which use /dev/zero, /dev/null and pipes; handle, which uses
+ *   /dev/zero;
+ * - bind-mount and mlockmany: stress-ng classifies them as able to hang a machine;
+ * - opcode: it runs random instructions. In QEMU's emulation one of them, apparently a far return,
+ *   reads the stack of the user with the rights of the kernel, which panics on any filesystem;
+ * - uprobe: the kernel supports probes only in files with a page cache, as on ext4 in DAX mode.
  */
 
-/** A stressor: its name, what it is told, and what of the filesystem it puts to work. */
+/** A stressor: its name, its options, and what it exercises in the filesystem. */
 export interface Stressor {
   name: string;
-  /** It ends after so many bogo operations: the same work on a fast machine and a slow one. */
+  /** Number of bogo operations, so that the work does not depend on the speed of the machine. */
   operations: number;
   options?: readonly string[];
-  /** Runs as an ordinary user: as root it refuses to. */
+  /** Whether it must run as an ordinary user, because it refuses to run as root. */
   asUser?: boolean;
   purpose: string;
 }
@@ -78,10 +79,10 @@ export function stressorsOf(asUser: boolean): Stressor[] {
   return STRESSORS.filter((stressor) => (stressor.asUser ?? false) === asUser);
 }
 
-/** Far more than it takes. */
+/** Far more than the stressors need. */
 const TIMEOUT_SECONDS = 300;
 
-/** A command that runs all stressors of root, or of a user, at once, and leaves its metrics in `yaml`. */
+/** A command that runs the stressors of root or of a user in parallel and writes metrics to `yaml`. */
 export function stressCommand(asUser: boolean, yaml: string): string {
   const words = stressorsOf(asUser).flatMap(({ name, operations, options = [] }) => [
     ...[`--${name}`, "1", `--${name}-ops`, operations],
@@ -94,7 +95,7 @@ export function stressCommand(asUser: boolean, yaml: string): string {
   ].join(" ");
 }
 
-/** Bogo operations by stressor, from what stress-ng wrote with --yaml. */
+/** Bogo operations by stressor, from the --yaml output of stress-ng. */
 export function parseStressMetrics(yaml: string): Map<string, number> {
   const found = yaml.matchAll(/- stressor: (\S+)\n\s+bogo-ops: (\d+)\n/g);
   return new Map([...found].map(([, name = "", operations]) => [name, Number(operations)]));

@@ -65,14 +65,22 @@ export const DEVICE_MINOR_MAX = 0xfffff;
 export interface FeatureBit {
   readonly name: string;
   readonly bit: number;
+  /**
+   * Whether the kernel module makes use of the bit. It lists such a feature in
+   * /sys/fs/daxfs/features if the bit is compatible. The set of incompatible bits that the module
+   * accepts is written by hand in kernel/.
+   */
+  readonly module: boolean;
   readonly meaning: string;
 }
 
+/** All feature bits. `FLAG`, the C header, the module's list and the reference follow from it. */
 export const FEATURES = [
-  { name: "MTIME", bit: 0, meaning: "`mtime_ns` of every inode is valid" },
+  { name: "MTIME", bit: 0, module: true, meaning: "`mtime_ns` of every inode is valid" },
   {
     name: "SORTED",
     bit: 1,
+    module: true,
     meaning:
       "the children of each directory have consecutive inode numbers, in ascending byte order of " +
       "their names, and a directory's size is 64 × their number: a lookup is a binary search, a " +
@@ -81,14 +89,16 @@ export const FEATURES = [
   {
     name: "LINKS",
     bit: 2,
+    module: true,
     meaning:
       "`link_ino` is valid: 0, or the inode number of the first name of the same file, which is " +
       "the identity that a reader shows for all of them",
   },
-  { name: "XATTRS", bit: 3, meaning: "the xattr area is present" },
+  { name: "XATTRS", bit: 3, module: true, meaning: "the xattr area is present" },
   {
     name: "CHECKSUMS",
     bit: 4,
+    module: true,
     meaning:
       "the two crc fields are valid: CRC-32 of IEEE 802.3, the `crc32` of zlib, the kernel's " +
       "`crc32_le` with ~0 in and out",
@@ -96,25 +106,35 @@ export const FEATURES = [
   {
     name: "DIGEST",
     bit: 5,
+    module: false,
     meaning: "`data_digest` is valid; written on request, since hashing costs as much as building",
   },
 ] as const satisfies readonly FeatureBit[];
 
-/** The values that `flags` is a union of. */
-export const FLAG = {
-  MTIME: 1 << 0,
-  SORTED: 1 << 1,
-  LINKS: 1 << 2,
-  XATTRS: 1 << 3,
-  CHECKSUMS: 1 << 4,
-  DIGEST: 1 << 5,
-} as const satisfies Record<(typeof FEATURES)[number]["name"], number>;
+/** Bits that have no feature yet, but a purpose. */
+export const PLANNED_FEATURES: readonly Pick<FeatureBit, "bit" | "meaning">[] = [
+  { bit: 16, meaning: "kept free for packed small files" },
+];
+
+export type FeatureName = (typeof FEATURES)[number]["name"];
+
+/** The value in `flags` of each feature of `features`. */
+function flagsOf<Name extends string>(
+  features: readonly { readonly name: Name; readonly bit: number }[],
+): Readonly<Record<Name, number>> {
+  const flags: Partial<Record<Name, number>> = {};
+  for (const { name, bit } of features) flags[name] = 2 ** bit;
+  return flags as Record<Name, number>;
+}
+
+/** The values of `FEATURES`, which `flags` combines. */
+export const FLAG: Readonly<Record<FeatureName, number>> = flagsOf(FEATURES);
 
 /** Bits that a reader which does not know them ignores. */
 export const COMPATIBLE_MASK = 0x0000ffff;
 /** Bits that a reader which does not know them refuses; version 1 has none yet. */
 export const INCOMPATIBLE_MASK = 0xffff0000;
-export const KNOWN_FLAGS = FEATURES.reduce((mask, feature) => mask | (1 << feature.bit), 0);
+export const KNOWN_FLAGS = Object.values(FLAG).reduce((mask, flag) => mask | flag, 0);
 
 export const SUPERBLOCK = {
   name: "superblock",

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { emitHeader } from "../src/emit/c-header.js";
 import { emitReference } from "../src/emit/reference-docs.js";
-import { FLAG, RECORDS, RULES } from "../src/index.js";
+import { FEATURES, FLAG, KNOWN_FLAGS, RECORDS, RULES } from "../src/index.js";
 
 function committed(path: string): string {
   return readFileSync(fileURLToPath(new URL(`../../../${path}`, import.meta.url)), "utf8");
@@ -28,6 +28,23 @@ describe("what is generated from the schema", () => {
       for (const field of record.fields) expect(text).toContain(field.name);
     }
     for (const rule of Object.keys(RULES)) expect(text).toContain(rule);
+    for (const { bit, name } of FEATURES) expect(text).toContain(`| ${bit} | ${name} |`);
+  });
+
+  it("has the value of each feature bit", () => {
+    expect(FLAG).toEqual({
+      MTIME: 0x1,
+      SORTED: 0x2,
+      LINKS: 0x4,
+      XATTRS: 0x8,
+      CHECKSUMS: 0x10,
+      DIGEST: 0x20,
+    });
+    expect(KNOWN_FLAGS).toBe(0x3f);
+  });
+
+  it("lists the features that the module uses in the header", () => {
+    expect(emitHeader()).toContain('{ "mtime", "sorted", "links", "xattrs", "checksums" }');
   });
 });
 

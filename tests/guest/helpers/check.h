@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static unsigned int checks;
+/* Weak, so that the files of a program share one count. */
+__attribute__((weak)) unsigned int checks;
 
 /* What @number is called in the manuals; "0" for none. */
 static inline const char *errno_name(int number)

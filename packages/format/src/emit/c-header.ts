@@ -74,13 +74,16 @@ export function emitHeader(): string {
     define("DAXFS_DEVICE_MINOR_MAX", hex(format.DEVICE_MINOR_MAX)),
   ];
   const flags = format.FEATURES.map((feature) =>
-    define(`DAXFS_FLAG_${feature.name}`, hex(1 << feature.bit)),
+    define(`DAXFS_FLAG_${feature.name}`, hex(format.FLAG[feature.name])),
   );
   flags.push(
     define("DAXFS_COMPATIBLE_MASK", hex(format.COMPATIBLE_MASK)),
     define("DAXFS_INCOMPATIBLE_MASK", hex(format.INCOMPATIBLE_MASK)),
     define("DAXFS_KNOWN_FLAGS", hex(format.KNOWN_FLAGS)),
   );
+  const listed = format.FEATURES.filter(
+    ({ name, module }) => module && (format.FLAG[name] & format.COMPATIBLE_MASK) !== 0,
+  ).map(({ name }) => `"${name.toLowerCase()}"`);
   return `/* SPDX-License-Identifier: ((GPL-2.0-only WITH Linux-syscall-note) OR MIT) */
 /*
  * The daxfs image format. Generated from packages/format/src/schema.ts: do not
@@ -103,6 +106,10 @@ ${constants.join("\n")}
 
 /* Feature bits in flags of the superblock */
 ${flags.join("\n")}
+
+/* Names of the compatible features that the module uses, for an array of strings */
+#define DAXFS_MODULE_FEATURES \\
+\t{ ${listed.join(", ")} }
 
 ${format.RECORDS.map(structure).join("\n")}
 #endif /* _DAXFS_FORMAT_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { fieldSize } from "../codec.js";
 import { RULES, type Rule } from "../rules.js";
-import { FEATURES, type Field, RECORDS, type RecordSchema } from "../schema.js";
+import { FEATURES, type Field, PLANNED_FEATURES, RECORDS, type RecordSchema } from "../schema.js";
 
 function row(cells: readonly string[]): string {
   return `| ${cells.join(" | ")} |`;
@@ -36,8 +36,10 @@ const KEEPERS: Readonly<Record<Rule["kernel"], string>> = {
 
 /** The reference page of the format, as Markdown. */
 export function emitReference(): string {
-  const features = FEATURES.map((feature) => [String(feature.bit), feature.name, feature.meaning]);
-  features.push(["16", "", "kept free for packed small files"]);
+  const planned = PLANNED_FEATURES.map((feature) => ({ ...feature, name: "" }));
+  const features = [...FEATURES, ...planned]
+    .sort((a, b) => a.bit - b.bit)
+    .map(({ bit, name, meaning }) => [String(bit), name, meaning]);
   const rules = Object.entries<Rule>(RULES).map(([name, rule]) => [
     `\`${name}\``,
     rule.text,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /**
- * What is in a tree, as text: made by the same script and the same programs on the host, from the
- * source of an image, and in the guest, from the mounted image. None of our code looks at the tree.
+ * Compares a tree on the host, the source of an image, with the mounted image in a guest. The same
+ * script and the same programs list both as text, a manifest, without any code of the project.
  */
 import { findProgram, type GuestFile, type GuestResult } from "@daxfs/qemu";
 import { execa } from "execa";
 
-/** The host's programs that the guest needs for a comparison. */
+/** Programs of the host that the guest needs for a comparison. */
 export const MANIFEST_PROGRAMS = [
   "awk",
   "cat",
@@ -26,14 +26,14 @@ export const MANIFEST_PROGRAMS = [
 
 const SCRIPT_PATH = "/manifest/manifest.sh";
 
-/** Lines of a difference that are sent to the host; a wrong tree can differ in every line. */
+/** Maximum number of lines of a diff that are sent to the host. */
 const DIFFERENCE_LINES = 200;
 
 /**
- * `sh manifest.sh TREE PREFIX`, where PREFIX is put before every program's name: in the guest,
- * busybox's applets would be taken without it.
+ * `sh manifest.sh TREE PREFIX`. PREFIX precedes the name of every program, because the shell of the
+ * guest would otherwise run applets of busybox.
  *
- * One line for each fact, sorted by bytes:
+ * Prints one line for each fact, sorted by bytes:
  *
  *     path TAB S type mode uid gid nlink size mtime TAB link target
  *     path TAB D device number
@@ -41,10 +41,9 @@ const DIFFERENCE_LINES = 200;
  *     path TAB H SHA-256
  *     path TAB X attribute=value
  *
- * Directories have neither nlink nor size, which depend on the filesystem. Names may hold any byte:
- * programs pass them on with NULs between, and in lines a backslash is doubled, a newline is "\n"
- * and a TAB "\t". (getfattr has an escaping of its own, with octal numbers, so its lines say "\011"
- * for a TAB.)
+ * nlink and size of directories are omitted, because they depend on the filesystem. Names may have
+ * any byte: programs separate them with NULs. In a line a backslash is doubled, a newline is "\n" and
+ * a TAB "\t". (getfattr escapes with octal numbers, so its lines have "\011" for a TAB.)
  */
 const SCRIPT = String.raw`
 set -e
@@ -52,7 +51,7 @@ cd "$1"
 P=$2
 LC_ALL=C TZ=UTC
 export LC_ALL TZ
-# Escapes NUL-terminated fields, and puts as many of them into a line as there are parameters.
+# Escapes NUL-terminated fields, and joins as many of them to a line as there are parameters.
 lines() {
   "$P"sed -z 's/\\/\\\\/g; s/\n/\\n/g; s/\t/\\t/g' | "$P"tr '\0' '\n' | "$P"paste "$@"
 }
@@ -67,7 +66,7 @@ lines() {
       if (!($1 in first)) first[$1] = path
       print path "\tL " first[$1]
     }'
-  # -z: no escaping by sha256sum, and NULs for lines to work on.
+  # -z: sha256sum ends lines with NUL and does not escape names.
   "$P"find . -type f -print0 | "$P"xargs -0 -r "$P"sha256sum -z |
     "$P"sed -z -E 's/^([0-9a-f]{64})  (.*)$/\2\x00H \1/' | lines - -
   "$P"getfattr -R -P -h -d -m - -e hex . | "$P"awk '
@@ -76,9 +75,9 @@ lines() {
 } | "$P"sort
 `;
 
-/** The manifest of a tree on the host. Only root sees everything. */
+/** The manifest of a tree on the host. Needs root to read everything. */
 export async function hostManifest(tree: string): Promise<string> {
-  // Not decoded as UTF-8: names are bytes.
+  // Not UTF-8, because names are bytes.
   const { stdout } = await execa("bash", ["-o", "pipefail", "-c", SCRIPT, "manifest", tree, ""], {
     encoding: "latin1",
     maxBuffer: 256 * 1024 * 1024,
@@ -88,7 +87,7 @@ export async function hostManifest(tree: string): Promise<string> {
   return stdout;
 }
 
-/** Files and programs that `compareInGuest` needs; `manifests` are by the name of the comparison. */
+/** Files and programs that `compareInGuest` needs. The key of a manifest is its comparison. */
 export async function manifestSetup(
   manifests: Readonly<Record<string, string>>,
 ): Promise<{ files: GuestFile[]; programs: string[] }> {
@@ -105,8 +104,8 @@ function expectedPath(name: string): string {
 }
 
 /**
- * A part of a guest's script: makes the manifest of `tree` and compares it with the one of the
- * host. `comparison` reads the outcome.
+ * A part of a guest script: makes the manifest of `tree` and compares it with that of the host.
+ * `comparison` reads the outcome.
  */
 export function compareInGuest(name: string, tree: string): string {
   const actual = `/tmp/${name}.actual`;
@@ -120,7 +119,7 @@ attach "${name} errors" /tmp/${name}.errors
 ${diffInGuest(name, actual)}`;
 }
 
-/** A part of a guest's script: compares a manifest made before with another one of the host's. */
+/** A part of a guest script: compares an existing manifest with one of the host. */
 export function diffInGuest(name: string, actual: string): string {
   return `
 /usr/local/bin/diff -a -U 0 --label host --label guest ${expectedPath(name)} ${actual} >/tmp/${name}.diff
@@ -130,18 +129,18 @@ attach "${name} diff" /tmp/${name}.diff.head
 `;
 }
 
-/** Where `compareInGuest` leaves the manifest that it made, for the rest of the script. */
+/** Path of the manifest that `compareInGuest` made, for the rest of the script. */
 export function actualManifest(name: string): string {
   return `/tmp/${name}.actual`;
 }
 
 /** The outcome of a comparison in the guest. */
 export interface Comparison {
-  /** Lines that only one side has: "-" those of the host, "+" those of the guest. */
+  /** Lines that only one side has: "-" for the host, "+" for the guest. */
   difference: string[];
-  /** What the programs complained about in the guest. */
+  /** Standard error of the programs in the guest. */
   errors: string;
-  /** 0 if the script and each of its programs ended well. */
+  /** 0 if the script and all its programs succeeded. */
   status: number;
   lines: number;
   seconds: number;
@@ -163,7 +162,7 @@ export function difference(result: GuestResult, name: string): string[] {
   const lines = attachment(result, `${name} diff`)
     .split("\n")
     .filter((line) => /^[-+]/.test(line) && !/^(?:---|\+\+\+) (?:host|guest)$/.test(line));
-  // diff says 0 for no difference, 1 for some, 2 for trouble.
+  // diff exits with 0 for no difference, 1 for differences, 2 for errors.
   const status = numberValue(result, `${name} diff status`);
   if (status !== (lines.length > 0 ? 1 : 0)) {
     throw new Error(`diff of ${name} ended with ${status}, and ${lines.length} lines`);
