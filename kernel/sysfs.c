@@ -1,14 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/fs/daxfs/features: a file for each thing that this module can do.
+ * /sys/fs/daxfs/features: a file for each feature of this module.
  */
 #include <linux/fs.h>
 #include <linux/kobject.h>
+#include <linux/slab.h>
 #include <linux/sysfs.h>
 
 #include "daxfs.h"
 
+/* Each kind of memory is a feature as well, by its name. */
+static const char *const daxfs_feature_names[] = {
+	/* Of the format. */
+	"mtime",
+	"sorted",
+	"links",
+	"xattrs",
+	"checksums",
+	/* Of mounts. */
+	"pages",
+	"validate",
+};
+
 static struct kobject *daxfs_kobject;
+static struct kobject *daxfs_features;
+static struct kobj_attribute *daxfs_attributes;
 
 static ssize_t daxfs_feature_show(struct kobject *kobject,
 				  struct kobj_attribute *attribute, char *buffer)
@@ -16,39 +32,35 @@ static ssize_t daxfs_feature_show(struct kobject *kobject,
 	return sysfs_emit(buffer, "supported\n");
 }
 
-#define DAXFS_FEATURE(feature)					\
-	static struct kobj_attribute daxfs_feature_##feature =	\
-		__ATTR(feature, 0444, daxfs_feature_show, NULL)
+static int daxfs_add_feature(struct kobj_attribute *attribute, const char *name)
+{
+	sysfs_attr_init(&attribute->attr);
+	attribute->attr.name = name;
+	attribute->attr.mode = 0444;
+	attribute->show = daxfs_feature_show;
+	return sysfs_create_file(daxfs_features, &attribute->attr);
+}
 
-/* Of the format. */
-DAXFS_FEATURE(mtime);
-DAXFS_FEATURE(sorted);
-DAXFS_FEATURE(links);
-DAXFS_FEATURE(xattrs);
-DAXFS_FEATURE(checksums);
-/* Of mounts. */
-DAXFS_FEATURE(phys);
-DAXFS_FEATURE(dmabuf);
-DAXFS_FEATURE(pages);
-DAXFS_FEATURE(validate);
+static int daxfs_add_features(void)
+{
+	const struct daxfs_backing_operations *const *kind;
+	struct kobj_attribute *attribute;
+	size_t count = ARRAY_SIZE(daxfs_feature_names);
+	size_t i;
+	int err = 0;
 
-static struct attribute *daxfs_features[] = {
-	&daxfs_feature_mtime.attr,
-	&daxfs_feature_sorted.attr,
-	&daxfs_feature_links.attr,
-	&daxfs_feature_xattrs.attr,
-	&daxfs_feature_checksums.attr,
-	&daxfs_feature_phys.attr,
-	&daxfs_feature_dmabuf.attr,
-	&daxfs_feature_pages.attr,
-	&daxfs_feature_validate.attr,
-	NULL
-};
-
-static const struct attribute_group daxfs_feature_group = {
-	.name = "features",
-	.attrs = daxfs_features,
-};
+	for (kind = daxfs_backing_kinds; *kind; kind++)
+		count++;
+	daxfs_attributes = kcalloc(count, sizeof(*daxfs_attributes), GFP_KERNEL);
+	if (!daxfs_attributes)
+		return -ENOMEM;
+	attribute = daxfs_attributes;
+	for (i = 0; !err && i < ARRAY_SIZE(daxfs_feature_names); i++)
+		err = daxfs_add_feature(attribute++, daxfs_feature_names[i]);
+	for (kind = daxfs_backing_kinds; !err && *kind; kind++)
+		err = daxfs_add_feature(attribute++, (*kind)->name);
+	return err;
+}
 
 /**
  * daxfs_sysfs_init() - make /sys/fs/daxfs
@@ -57,14 +69,16 @@ static const struct attribute_group daxfs_feature_group = {
  */
 int daxfs_sysfs_init(void)
 {
-	int err;
+	int err = -ENOMEM;
 
 	daxfs_kobject = kobject_create_and_add("daxfs", fs_kobj);
 	if (!daxfs_kobject)
 		return -ENOMEM;
-	err = sysfs_create_group(daxfs_kobject, &daxfs_feature_group);
+	daxfs_features = kobject_create_and_add("features", daxfs_kobject);
+	if (daxfs_features)
+		err = daxfs_add_features();
 	if (err)
-		kobject_put(daxfs_kobject);
+		daxfs_sysfs_exit();
 	return err;
 }
 
@@ -73,6 +87,8 @@ int daxfs_sysfs_init(void)
  */
 void daxfs_sysfs_exit(void)
 {
-	sysfs_remove_group(daxfs_kobject, &daxfs_feature_group);
+	/* Removes its files as well. */
+	kobject_put(daxfs_features);
 	kobject_put(daxfs_kobject);
+	kfree(daxfs_attributes);
 }

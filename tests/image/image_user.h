@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What image.c and image_validate.c take from the kernel, for user-space builds.
+ * What kernel/image*.c take from the kernel, for user-space builds.
  */
 #ifndef _DAXFS_IMAGE_USER_H
 #define _DAXFS_IMAGE_USER_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The kernel module's checked access to an image, kernel/image.c, in user space and under the
+// The kernel module's checked access to an image, kernel/image*.c, in user space and under the
 // sanitizers: it sees what ImageReader sees, survives the corpus, and refuses what the checker
 // would let pass nowhere.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -172,7 +172,7 @@ describe.each(BASE_NAMES)(`random mutations of %s, seed ${SEED}`, (name) => {
 
   it("give no report of a sanitizer, and of every kind of verdict some", () => {
     expect(verdicts).toHaveLength(MUTATIONS);
-    for (const kind of ["refused", "sound", "defects"]) {
+    for (const kind of ["refused", "sound", "corruptions"]) {
       expect(verdicts.filter((verdict) => verdict.startsWith(kind)).length).toBeGreaterThan(20);
     }
   });
@@ -191,7 +191,7 @@ describe.each(BASE_NAMES)(`random mutations of %s, seed ${SEED}`, (name) => {
     expect(validated.filter((verdict) => verdict === "valid").length).toBeGreaterThan(20);
   });
 
-  it("give no defect where the checker has no finding, and the checker always ends", () => {
+  it("find no corruption where the checker has no finding, and the checker always ends", () => {
     const disagreements: string[] = [];
     judgements.forEach(({ findings }, index) => {
       if (findings > 0 || verdicts[index] === "sound") return;
