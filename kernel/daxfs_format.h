@@ -42,7 +42,6 @@
 #define DAXFS_FLAG_DIGEST              0x00000020
 #define DAXFS_COMPATIBLE_MASK          0x0000ffff
 #define DAXFS_INCOMPATIBLE_MASK        0xffff0000
-#define DAXFS_KNOWN_FLAGS              0x0000003f
 
 /* Superblock; bytes 184 to 4096 are reserved, zero */
 struct daxfs_superblock {

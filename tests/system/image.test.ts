@@ -136,6 +136,16 @@ describe("the corpus", () => {
     }
   });
 
+  it("is refused with any incompatible feature that the module does not support", async () => {
+    const bytes = loadBase("version1", dataDirectory());
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    for (let bit = 16; bit < 32; bit++) {
+      const flag = (1 << bit) >>> 0;
+      view.setUint32(8, flag, true);
+      expect(await walkBytes(bytes)).toEqual([`refused\tflags\t0\t${flag}`]);
+    }
+  });
+
   it("is refused at any length that cuts it", async () => {
     const bytes = loadBase("version1", dataDirectory());
     for (const length of [0, 1, 183, 184, 4095, 4096, 4097, bytes.length - 1]) {

@@ -79,7 +79,6 @@ export function emitHeader(): string {
   flags.push(
     define("DAXFS_COMPATIBLE_MASK", hex(format.COMPATIBLE_MASK)),
     define("DAXFS_INCOMPATIBLE_MASK", hex(format.INCOMPATIBLE_MASK)),
-    define("DAXFS_KNOWN_FLAGS", hex(format.KNOWN_FLAGS)),
   );
   return `/* SPDX-License-Identifier: ((GPL-2.0-only WITH Linux-syscall-note) OR MIT) */
 /*
