@@ -5,17 +5,42 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
-#include <linux/file.h>
 #include <linux/fs_context.h>
+#include <linux/fs_parser.h>
+#include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/platform_device.h>
 #include <linux/scatterlist.h>
-#include <linux/seq_file.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "backing.h"
 #include "compat.h"
+#include "dmabuf_file.h"
+
+/**
+ * struct daxfs_dmabuf - memory of a dma-buf
+ * @common: the backing
+ * @pages: whether struct pages were asked for
+ * @dmabuf: the dma-buf, with a reference
+ * @attachment: keeps its memory in place while it is mapped
+ * @table: what the exporter has mapped for the attachment
+ * @map: the mapping into the kernel
+ */
+struct daxfs_dmabuf {
+	struct daxfs_backing common;
+	enum daxfs_pages pages;
+	struct dma_buf *dmabuf;
+	struct dma_buf_attachment *attachment;
+	struct sg_table *table;
+	struct iosys_map map;
+};
+
+static struct daxfs_dmabuf *daxfs_dmabuf_of(const struct daxfs_backing *common)
+{
+	return container_of(common, struct daxfs_dmabuf, common);
+}
 
 /*
  * The device that dma-bufs are attached to. It does no DMA: an attachment is what keeps
@@ -36,7 +61,7 @@ static struct platform_device *daxfs_dmabuf_device;
  * .move_notify. A vmap alone keeps nothing in place before 6.15, and depends on the
  * exporter since then.
  */
-static int daxfs_dmabuf_attach(struct daxfs_backing *backing,
+static int daxfs_dmabuf_attach(struct daxfs_dmabuf *backing,
 			       struct fs_context *fc)
 {
 	struct dma_buf *dmabuf = backing->dmabuf;
@@ -62,7 +87,7 @@ static int daxfs_dmabuf_attach(struct daxfs_backing *backing,
 	return 0;
 }
 
-static void daxfs_dmabuf_detach(struct daxfs_backing *backing)
+static void daxfs_dmabuf_detach(struct daxfs_dmabuf *backing)
 {
 	dma_buf_unmap_attachment_unlocked(backing->attachment, backing->table,
 					  DAXFS_DMABUF_DIRECTION);
@@ -74,7 +99,7 @@ static void daxfs_dmabuf_detach(struct daxfs_backing *backing)
  * table says so: the one for the CPU is empty where the memory has no struct pages or
  * where the core hides them, the one for the device where an exporter does no DMA.
  */
-static int daxfs_dmabuf_check_table(const struct daxfs_backing *backing,
+static int daxfs_dmabuf_check_table(const struct daxfs_dmabuf *backing,
 				    struct fs_context *fc)
 {
 	const struct dma_buf *dmabuf = backing->dmabuf;
@@ -121,14 +146,15 @@ static unsigned long daxfs_dmabuf_pfn(const struct daxfs_backing *backing,
 }
 
 /* Whether what an entry of the table keeps in place is mapped at an offset. */
-static bool daxfs_dmabuf_is_kept(const struct daxfs_backing *backing,
+static bool daxfs_dmabuf_is_kept(const struct daxfs_dmabuf *backing,
 				 struct scatterlist *entry, u64 offset)
 {
-	const u64 length = min_t(u64, entry->length, backing->size - offset);
+	const u64 length = min_t(u64, entry->length,
+				 backing->common.size - offset);
 	u64 at;
 
 	for (at = 0; at < length; at += PAGE_SIZE) {
-		const unsigned long pfn = daxfs_dmabuf_pfn(backing, offset + at);
+		const unsigned long pfn = daxfs_dmabuf_pfn(&backing->common, offset + at);
 
 		if (pfn != DAXFS_NO_PFN &&
 		    pfn != page_to_pfn(sg_page(entry)) + PHYS_PFN(at))
@@ -143,7 +169,7 @@ static bool daxfs_dmabuf_is_kept(const struct daxfs_backing *backing,
  * The kernel's mapping must be of the pages that are kept in place, where the table
  * has them: one of others could change under the mount.
  */
-static int daxfs_dmabuf_check_pages(const struct daxfs_backing *backing,
+static int daxfs_dmabuf_check_pages(const struct daxfs_dmabuf *backing,
 				    struct fs_context *fc)
 {
 	struct scatterlist *entry;
@@ -153,7 +179,7 @@ static int daxfs_dmabuf_check_pages(const struct daxfs_backing *backing,
 	if (IS_ENABLED(CONFIG_DMABUF_DEBUG))
 		return 0;
 	for_each_sgtable_sg(backing->table, entry, i) {
-		if (offset >= backing->size)
+		if (offset >= backing->common.size)
 			break;
 		if (sg_page(entry) && !daxfs_dmabuf_is_kept(backing, entry, offset))
 			return invalfc(fc,
@@ -164,7 +190,7 @@ static int daxfs_dmabuf_check_pages(const struct daxfs_backing *backing,
 	return 0;
 }
 
-static int daxfs_dmabuf_vmap(struct daxfs_backing *backing,
+static int daxfs_dmabuf_vmap(struct daxfs_dmabuf *backing,
 			     struct fs_context *fc)
 {
 	struct dma_buf *dmabuf = backing->dmabuf;
@@ -176,32 +202,31 @@ static int daxfs_dmabuf_vmap(struct daxfs_backing *backing,
 			dmabuf->exp_name);
 		return err;
 	}
-	backing->address = backing->map.vaddr;
-	backing->size = dmabuf->size;
+	backing->common.address = backing->map.vaddr;
 	if (backing->map.is_iomem)
 		err = invalfc(fc, "the dma-buf (%s) is in I/O memory (iomem), not in RAM",
 			      dmabuf->exp_name);
-	else if (!is_vmalloc_addr(backing->address) &&
-		 !virt_addr_valid(backing->address))
+	else if (!is_vmalloc_addr(backing->common.address) &&
+		 !virt_addr_valid(backing->common.address))
 		err = invalfc(fc, "the dma-buf (%s) is mapped where its pages can't be found",
 			      dmabuf->exp_name);
 	else
 		err = daxfs_dmabuf_check_pages(backing, fc);
 	if (err) {
-		backing->address = NULL;
+		backing->common.address = NULL;
 		dma_buf_vunmap_unlocked(dmabuf, &backing->map);
 	}
 	return err;
 }
 
-static int daxfs_dmabuf_map(struct daxfs_backing *backing,
-			    const struct daxfs_request *request,
+static int daxfs_dmabuf_map(struct daxfs_backing *common, u64 needed,
 			    struct fs_context *fc)
 {
+	struct daxfs_dmabuf *backing = daxfs_dmabuf_of(common);
 	struct dma_buf *dmabuf = backing->dmabuf;
 	int err;
 
-	if (request->pages == DAXFS_PAGES_ALWAYS)
+	if (backing->pages == DAXFS_PAGES_ALWAYS)
 		return invalfc(fc, "pages is not for a dmabuf: its pages are the exporter's");
 	if (!PAGE_ALIGNED(dmabuf->size))
 		return invalfc(fc, "the size of the dma-buf, %zu, is not a multiple of %lu",
@@ -230,8 +255,10 @@ detach:
 	return err;
 }
 
-static void daxfs_dmabuf_unmap(struct daxfs_backing *backing)
+static void daxfs_dmabuf_unmap(struct daxfs_backing *common)
 {
+	struct daxfs_dmabuf *backing = daxfs_dmabuf_of(common);
+
 	dma_buf_vunmap_unlocked(backing->dmabuf, &backing->map);
 	dma_buf_end_cpu_access(backing->dmabuf, DMA_FROM_DEVICE);
 	daxfs_dmabuf_detach(backing);
@@ -253,104 +280,79 @@ static u64 daxfs_dmabuf_contiguous(const struct daxfs_backing *backing,
 	return limit;
 }
 
-/* No option of a string gives a dma-buf. */
-static void daxfs_dmabuf_show_options(const struct daxfs_backing *backing,
-				      struct seq_file *seq)
+static int daxfs_dmabuf_get_fd(const struct daxfs_backing *common)
 {
+	struct dma_buf *dmabuf = daxfs_dmabuf_of(common)->dmabuf;
+	int fd;
+
+	get_dma_buf(dmabuf);
+	fd = dma_buf_fd(dmabuf, O_CLOEXEC);
+	if (fd < 0)
+		dma_buf_put(dmabuf);
+	return fd;
 }
 
-static const struct daxfs_backing_operations daxfs_dmabuf_operations = {
-	.map = daxfs_dmabuf_map,
-	.unmap = daxfs_dmabuf_unmap,
-	.pfn = daxfs_dmabuf_pfn,
-	.contiguous = daxfs_dmabuf_contiguous,
-	.show_options = daxfs_dmabuf_show_options,
-};
-
-static struct sg_table *daxfs_sample_map(struct dma_buf_attachment *attachment,
-					 enum dma_data_direction direction)
+static struct daxfs_backing *daxfs_dmabuf_create(const struct daxfs_request *request,
+						 struct fs_context *fc)
 {
-	return ERR_PTR(-EOPNOTSUPP);
+	struct daxfs_dmabuf *backing;
+	struct dma_buf *dmabuf;
+
+	if (request->has_size)
+		return ERR_PTR(invalfc(fc, "size= is not for a dmabuf: it has a size of its own"));
+	dmabuf = daxfs_dmabuf_get(request->file);
+	if (dmabuf == ERR_PTR(-EINVAL))
+		errorfc(fc, "dmabuf is not the file descriptor of a dma-buf");
+	if (IS_ERR(dmabuf))
+		return ERR_CAST(dmabuf);
+	backing = kzalloc(sizeof(*backing), GFP_KERNEL);
+	if (!backing) {
+		dma_buf_put(dmabuf);
+		return ERR_PTR(-ENOMEM);
+	}
+	backing->pages = request->pages;
+	backing->dmabuf = dmabuf;
+	backing->common.size = dmabuf->size;
+	return &backing->common;
 }
 
-static void daxfs_sample_unmap(struct dma_buf_attachment *attachment,
-			       struct sg_table *table,
-			       enum dma_data_direction direction)
+static void daxfs_dmabuf_release(struct daxfs_backing *common)
 {
+	struct daxfs_dmabuf *backing = daxfs_dmabuf_of(common);
+
+	dma_buf_put(backing->dmabuf);
+	kfree(backing);
 }
 
-static void daxfs_sample_release(struct dma_buf *dmabuf)
+static bool daxfs_dmabuf_same(const struct daxfs_backing *common,
+			      const struct daxfs_request *request)
 {
+	return daxfs_dmabuf_of(common)->dmabuf->file == request->file;
 }
-
-static const struct dma_buf_ops daxfs_sample_operations = {
-	.map_dma_buf = daxfs_sample_map,
-	.unmap_dma_buf = daxfs_sample_unmap,
-	.release = daxfs_sample_release,
-};
 
 /*
- * What the file of a dma-buf looks like, learned from one of our own:
- * dma_buf_get() takes a number and not a file, and on 6.1 the number does not
- * reach a filesystem. The dma-buf holds the module until it is gone.
+ * Takes the file of the parameter: 6.1 does not pass its number. A number in a string
+ * would name a file of any task that mounts.
  */
-static const struct file_operations *daxfs_dmabuf_file_operations(void)
+static int daxfs_dmabuf_parse(struct daxfs_request *request,
+			      struct fs_parameter *param, struct fs_context *fc)
 {
-	static const struct file_operations *known;
-	const struct file_operations *fops = READ_ONCE(known);
-	DEFINE_DMA_BUF_EXPORT_INFO(info);
-	struct dma_buf *sample;
-
-	if (fops)
-		return fops;
-	info.ops = &daxfs_sample_operations;
-	info.size = PAGE_SIZE;
-	/* The core asks for something; it is never looked at. */
-	info.priv = &known;
-	sample = dma_buf_export(&info);
-	if (IS_ERR(sample))
-		return ERR_CAST(sample);
-	fops = sample->file->f_op;
-	WRITE_ONCE(known, fops);
-	dma_buf_put(sample);
-	return fops;
-}
-
-/**
- * daxfs_dmabuf_init() - take hold of the memory of a dma-buf
- * @backing: filled in, not mapped; has a reference to the dma-buf
- * @request: what the mount asks for
- * @fc: gets a message on failure
- *
- * Return: 0, or a negative errno.
- */
-int daxfs_dmabuf_init(struct daxfs_backing *backing,
-		      const struct daxfs_request *request,
-		      struct fs_context *fc)
-{
-	const struct file_operations *fops = daxfs_dmabuf_file_operations();
-
-	if (IS_ERR(fops))
-		return PTR_ERR(fops);
-	if (request->dmabuf->f_op != fops)
-		return invalfc(fc, "dmabuf is a file descriptor of something else than a dma-buf");
-	backing->operations = &daxfs_dmabuf_operations;
-	backing->dmabuf = request->dmabuf->private_data;
-	get_dma_buf(backing->dmabuf);
+	if (param->type != fs_value_is_file)
+		return invalfc(fc, "dmabuf takes a descriptor by FSCONFIG_SET_FD, not a string");
+	if (request->file)
+		return invalfc(fc, "dmabuf was given twice");
+	request->file = param->file;
+	param->file = NULL;
 	return 0;
 }
 
-/**
- * daxfs_dmabuf_module_init() - make the device that dma-bufs are attached to
- *
+/*
  * Exporters map the memory for the device, so it must reach all of it, in pieces of
  * any size. And it must not be given bounce buffers, which a memory encryption or
  * swiotlb=force would ask for: it reads nothing through them, they are few, and an
  * image does not fit.
- *
- * Return: 0, or a negative errno.
  */
-int daxfs_dmabuf_module_init(void)
+static int daxfs_dmabuf_module_init(void)
 {
 	const struct platform_device_info info = {
 		.name = "daxfs",
@@ -369,12 +371,30 @@ int daxfs_dmabuf_module_init(void)
 	return 0;
 }
 
-/**
- * daxfs_dmabuf_module_exit() - the counterpart; nothing is attached
- */
-void daxfs_dmabuf_module_exit(void)
+static void daxfs_dmabuf_module_exit(void)
 {
 	platform_device_unregister(daxfs_dmabuf_device);
 }
+
+static const struct fs_parameter_spec daxfs_dmabuf_parameters[] = {
+	fsparam_fd("dmabuf", 0),
+	{}
+};
+
+const struct daxfs_backing_operations daxfs_dmabuf_operations = {
+	.name = "dmabuf",
+	.parameters = daxfs_dmabuf_parameters,
+	.parse = daxfs_dmabuf_parse,
+	.create = daxfs_dmabuf_create,
+	.release = daxfs_dmabuf_release,
+	.same = daxfs_dmabuf_same,
+	.map = daxfs_dmabuf_map,
+	.unmap = daxfs_dmabuf_unmap,
+	.pfn = daxfs_dmabuf_pfn,
+	.contiguous = daxfs_dmabuf_contiguous,
+	.get_fd = daxfs_dmabuf_get_fd,
+	.init = daxfs_dmabuf_module_init,
+	.exit = daxfs_dmabuf_module_exit,
+};
 
 DAXFS_IMPORT_DMA_BUF;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every difference between kernel versions, and nothing else.
+ * All differences between kernel versions.
  */
 #ifndef _DAXFS_COMPAT_H
 #define _DAXFS_COMPAT_H
@@ -16,7 +16,7 @@
 #include <linux/uuid.h>
 #include <linux/version.h>
 
-/* The newest series that the tests ran on; a failed build names it. */
+/* The newest series that the tests ran on; explain-failure.sh reads it. */
 #define DAXFS_NEWEST_TESTED "7.2"
 
 #define DAXFS_KERNEL_BEFORE(major, minor) \
@@ -37,7 +37,7 @@
 #define DAXFS_ACL_XATTR_HANDLERS
 #endif
 
-/* 6.2 told apart who holds the reservation lock of a dma-buf and who does not. */
+/* 6.2 renamed the functions for callers that don't hold the reservation lock. */
 #if DAXFS_KERNEL_BEFORE(6, 2)
 #define dma_buf_map_attachment_unlocked dma_buf_map_attachment
 #define dma_buf_unmap_attachment_unlocked dma_buf_unmap_attachment
@@ -53,31 +53,31 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
-/* 6.3 moved leases to a header of their own. */
+/* 6.3 moved leases to their own header. */
 #if !DAXFS_KERNEL_BEFORE(6, 3)
 #include <linux/filelock.h>
 #endif
 
-/* 6.3 gave the idmapping of a mount a type of its own. */
+/* 6.3 gave the idmapping of a mount its own type. */
 #if DAXFS_KERNEL_BEFORE(6, 3)
 #define mnt_idmap user_namespace
 #endif
 
 /*
- * Before 6.4 mremap() grows a mapping in place by merging it with one that it makes
- * behind it, which VM_MIXEDMAP never does, unless there is a .close. Since then a
- * .close keeps mappings from being merged, and does no good.
+ * Before 6.4 mremap() grows a mapping in place by merging it with a new one after it,
+ * which is impossible with VM_MIXEDMAP, unless there is a .close. Since then a .close
+ * only prevents merging.
  */
 #define DAXFS_MREMAP_WANTS_CLOSE DAXFS_KERNEL_BEFORE(6, 4)
 
-/* 6.5 gave files that don't use the page cache a splice of their own. */
+/* 6.5 added a splice_read for files that don't use the page cache. */
 #if DAXFS_KERNEL_BEFORE(6, 5)
 #define DAXFS_SPLICE_READ generic_file_splice_read
 #else
 #define DAXFS_SPLICE_READ copy_splice_read
 #endif
 
-/* Before 6.5 a splice reads into a pipe, which takes pages as it is filled. */
+/* Before 6.5 a splice reads into a pipe, which allocates pages as it is filled. */
 static inline bool daxfs_iter_is_pipe(const struct iov_iter *iter)
 {
 #if DAXFS_KERNEL_BEFORE(6, 5)
@@ -135,7 +135,7 @@ static inline void daxfs_inode_set_times(struct inode *inode,
 #endif
 }
 
-/* 6.6 lets generic_fillattr() know what was asked for. */
+/* 6.6 added the request mask to generic_fillattr(). */
 static inline void daxfs_fillattr(struct mnt_idmap *idmap, u32 request_mask,
 				  struct inode *inode, struct kstat *stat)
 {
@@ -156,19 +156,19 @@ static inline void daxfs_fillattr(struct mnt_idmap *idmap, u32 request_mask,
 #endif
 
 /*
- * Since 6.7 a fault runs with only the lock of its mapping. Where the mapping has
- * no .map_pages, it is repeated with mmap_lock.
+ * Since 6.7 a fault runs with only the lock of its mapping; but without .map_pages it is
+ * repeated with mmap_lock.
  */
 #define DAXFS_FAULT_WANTS_MAP_PAGES (!DAXFS_KERNEL_BEFORE(6, 7))
 
-/* 6.7 has no default for an encode_fh that is missing. */
+/* 6.7 removed the default of encode_fh. */
 #if DAXFS_KERNEL_BEFORE(6, 7)
 #define DAXFS_ENCODE_FH NULL
 #else
 #define DAXFS_ENCODE_FH generic_encode_ino32_fh
 #endif
 
-/* 6.9 lets FS_IOC_GETFSUUID tell the UUID that was set this way. */
+/* 6.9 added FS_IOC_GETFSUUID, which returns the UUID that was set this way. */
 #if DAXFS_KERNEL_BEFORE(6, 9)
 static inline void super_set_uuid(struct super_block *sb, const u8 *uuid,
 				  unsigned int len)
@@ -177,7 +177,7 @@ static inline void super_set_uuid(struct super_block *sb, const u8 *uuid,
 }
 #endif
 
-/* 6.10 finds the source of a tracepoint's string by itself. */
+/* 6.10 dropped the source argument of __assign_str(). */
 #if DAXFS_KERNEL_BEFORE(6, 10)
 #define DAXFS_ASSIGN_STR(field, source, len) \
 	__assign_str_len(field, source, len)
@@ -186,9 +186,8 @@ static inline void super_set_uuid(struct super_block *sb, const u8 *uuid,
 #endif
 
 /*
- * Before 6.12 only files marked as DAX get huge faults, where the VMA is not
- * of anonymous memory. The mark has its price: pages of such files can't be
- * pinned for long, and core dumps leave out what is private.
+ * Before 6.12 only anonymous memory and files with S_DAX get huge faults. S_DAX has a
+ * price: pages can't be pinned for long, and core dumps leave out private ones.
  */
 #define DAXFS_HUGE_NEEDS_S_DAX DAXFS_KERNEL_BEFORE(6, 12)
 
@@ -217,15 +216,15 @@ static inline vm_fault_t daxfs_insert_pfn(struct vm_area_struct *vma,
 }
 
 /*
- * 6.17 maps the pages of devices as any others, which wants a mapping without
- * VM_MIXEDMAP: a huge page of one with it loses its reference when it is split.
+ * 6.17 maps pages of devices as any others, which needs a mapping without VM_MIXEDMAP:
+ * with it, a huge page loses its reference when it is split.
  */
 #define DAXFS_PAGES_WANT_MIXEDMAP DAXFS_KERNEL_BEFORE(6, 17)
 
 /*
- * The order of the folios that memremap_pages() is to make. A huge entry wants
- * a whole one since 6.17. Before, single pages do; and folios would be left half
- * made in a section that has System RAM as well: "Bad page map" on 6.12.
+ * The order of the folios that memremap_pages() makes. Since 6.17 a huge entry needs a
+ * whole folio. Before, single pages are enough, and folios would stay incomplete in a
+ * section that also has System RAM: "Bad page map" on 6.12.
  */
 #if DAXFS_KERNEL_BEFORE(6, 17)
 #define DAXFS_PAGEMAP_ORDER 0
@@ -233,7 +232,7 @@ static inline vm_fault_t daxfs_insert_pfn(struct vm_area_struct *vma,
 #define DAXFS_PAGEMAP_ORDER (PMD_SHIFT - PAGE_SHIFT)
 #endif
 
-/* Maps a page of memory that memremap_pages() gave struct pages. */
+/* Maps a page for which memremap_pages() has made a struct page. */
 static inline vm_fault_t daxfs_insert_page(struct vm_area_struct *vma,
 					   unsigned long address,
 					   unsigned long pfn)
@@ -241,7 +240,7 @@ static inline vm_fault_t daxfs_insert_page(struct vm_area_struct *vma,
 #if DAXFS_KERNEL_BEFORE(6, 17)
 	return vmf_insert_page(vma, address, pfn_to_page(pfn));
 #else
-	/* It looks at these two only. */
+	/* Only these two are used. */
 	struct vm_fault vmf = { .vma = vma, .address = address };
 
 	return vmf_insert_page_mkwrite(&vmf, pfn_to_page(pfn), false);
@@ -249,16 +248,16 @@ static inline vm_fault_t daxfs_insert_page(struct vm_area_struct *vma,
 }
 
 /*
- * Maps those of several such pages, one behind the other, that are not mapped
- * yet. Since 6.17 what maps many at once would make the mapping VM_MIXEDMAP.
+ * Maps those of several contiguous pages that are not mapped yet. Since 6.17
+ * vm_insert_pages() would set VM_MIXEDMAP.
  */
-#define DAXFS_INSERT_PAGES_MOST 16
+#define DAXFS_INSERT_PAGES_MAX 16
 static inline void daxfs_insert_pages(struct vm_area_struct *vma,
 				      unsigned long address, unsigned long pfn,
 				      unsigned long count)
 {
 #if DAXFS_KERNEL_BEFORE(6, 17)
-	struct page *pages[DAXFS_INSERT_PAGES_MOST];
+	struct page *pages[DAXFS_INSERT_PAGES_MAX];
 	unsigned long done, left, i;
 
 	for (i = 0; i < count; i++)
@@ -276,7 +275,7 @@ static inline void daxfs_insert_pages(struct vm_area_struct *vma,
 #endif
 }
 
-/* The same for the huge page around a fault. */
+/* Maps the huge page around a fault, as daxfs_insert_page() does a small one. */
 static inline vm_fault_t daxfs_insert_page_pmd(struct vm_fault *vmf,
 					       unsigned long pfn)
 {
@@ -288,7 +287,7 @@ static inline vm_fault_t daxfs_insert_page_pmd(struct vm_fault *vmf,
 #endif
 }
 
-/* 6.18 dropped an argument that only ever saved a lookup. */
+/* 6.18 dropped the second argument. */
 static inline struct dev_pagemap *daxfs_get_dev_pagemap(unsigned long pfn)
 {
 #if DAXFS_KERNEL_BEFORE(6, 18)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a mount asks for: options, and the superblock that answers them.
+ * Mount options, and the superblock for them.
  */
 #include <linux/ctype.h>
+#include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs_context.h>
 #include <linux/fs_parser.h>
@@ -13,7 +14,7 @@
 #include "daxfs.h"
 
 /**
- * struct daxfs_options - what a mount asks for
+ * struct daxfs_options - options of a mount
  * @request: the memory
  * @validate: whether to check the whole image first
  */
@@ -23,25 +24,31 @@ struct daxfs_options {
 };
 
 enum {
-	DAXFS_OPTION_PHYS,
 	DAXFS_OPTION_SIZE,
-	DAXFS_OPTION_DMABUF,
 	DAXFS_OPTION_PAGES,
 	DAXFS_OPTION_VALIDATE,
 };
 
+/* Each kind of memory has an option of its own. */
 static const struct fs_parameter_spec daxfs_parameters[] = {
-	fsparam_string("phys", DAXFS_OPTION_PHYS),
 	fsparam_string("size", DAXFS_OPTION_SIZE),
-	fsparam_fd("dmabuf", DAXFS_OPTION_DMABUF),
 	fsparam_flag_no("pages", DAXFS_OPTION_PAGES),
 	fsparam_flag("validate", DAXFS_OPTION_VALIDATE),
 	{}
 };
 
-/* A number in any base of C, and K, M, G or T for a power of 1024. */
-static int daxfs_parse_bytes(struct fs_context *fc,
-			     const struct fs_parameter *param, u64 *bytes)
+/**
+ * daxfs_parse_bytes() - parse an option whose value is a number of bytes
+ * @fc: logs a message on failure
+ * @param: the option, a string
+ * @bytes: set to the value
+ *
+ * Takes any base of C, and the suffixes K, M, G and T for powers of 1024.
+ *
+ * Return: 0, or -EINVAL.
+ */
+int daxfs_parse_bytes(struct fs_context *fc, const struct fs_parameter *param,
+		      u64 *bytes)
 {
 	static const char units[] = "KMGT";
 	const size_t length = strlen(param->string);
@@ -64,42 +71,49 @@ static int daxfs_parse_bytes(struct fs_context *fc,
 			return 0;
 		}
 	}
-	return invalfc(fc, "Bad value for '%s': expected bytes, as 4096, 0x10000 or 256M",
+	return invalfc(fc, "Bad value for '%s': give bytes, such as 4096, 0x10000 or 256M",
 		       param->key);
 }
 
 /*
- * The file and not its number, which on 6.1 does not get here; and no number
- * out of a string, which would name a file of whoever runs this.
+ * Parses the option that names the memory. Return: 0, -ENOPARAM if this is another
+ * option, or an errno.
  */
-static int daxfs_take_dmabuf(struct fs_context *fc,
-			     struct daxfs_request *request,
-			     struct fs_parameter *param)
+static int daxfs_parse_memory(struct fs_context *fc,
+			      struct daxfs_request *request,
+			      struct fs_parameter *param)
 {
-	if (param->type != fs_value_is_file)
-		return invalfc(fc, "dmabuf takes a file descriptor by FSCONFIG_SET_FD, no string");
-	if (request->dmabuf)
-		return invalfc(fc, "dmabuf was given twice");
-	request->dmabuf = param->file;
-	param->file = NULL;
-	return 0;
+	const struct daxfs_backing_operations *const *kind;
+	struct fs_parse_result result;
+	int err = -ENOPARAM;
+
+	for (kind = daxfs_backing_kinds; *kind && err == -ENOPARAM; kind++) {
+		err = fs_parse(fc, (*kind)->parameters, param, &result);
+		if (err < 0)
+			continue;
+		if (request->operations && request->operations != *kind)
+			return invalfc(fc, "%s and %s exclude each other: name the memory by one",
+				       request->operations->name, (*kind)->name);
+		err = (*kind)->parse(request, param, fc);
+		if (!err)
+			request->operations = *kind;
+	}
+	return err;
 }
 
 static int daxfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 {
 	struct daxfs_options *options = fc->fs_private;
 	struct fs_parse_result result;
-	int option = fs_parse(fc, daxfs_parameters, param, &result);
+	int option = daxfs_parse_memory(fc, &options->request, param);
 
+	if (option != -ENOPARAM)
+		return option;
+	option = fs_parse(fc, daxfs_parameters, param, &result);
 	switch (option) {
-	case DAXFS_OPTION_PHYS:
-		options->request.has_phys = true;
-		return daxfs_parse_bytes(fc, param, &options->request.phys);
 	case DAXFS_OPTION_SIZE:
 		options->request.has_size = true;
 		return daxfs_parse_bytes(fc, param, &options->request.size);
-	case DAXFS_OPTION_DMABUF:
-		return daxfs_take_dmabuf(fc, &options->request, param);
 	case DAXFS_OPTION_PAGES:
 		options->request.pages = result.negated ? DAXFS_PAGES_NEVER :
 							  DAXFS_PAGES_ALWAYS;
@@ -114,35 +128,22 @@ static int daxfs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 
 static int daxfs_test_super(struct super_block *sb, struct fs_context *fc)
 {
-	const struct daxfs_sb_info *wanted = fc->s_fs_info;
+	const struct daxfs_options *options = fc->fs_private;
 
-	return daxfs_backing_same(&DAXFS_SB(sb)->backing, &wanted->backing);
-}
-
-/* What an option asks for that a mount can't change any more. */
-static const char *daxfs_conflict(const struct daxfs_backing *backing,
-				  const struct daxfs_request *request)
-{
-	const bool size = request->has_size && request->size != backing->size;
-
-	if (request->pages == DAXFS_PAGES_ALWAYS && !backing->pinnable)
-		return size ? "size and pages" : "pages";
-	if (request->pages == DAXFS_PAGES_NEVER && backing->pagemap)
-		return size ? "size and nopages" : "nopages";
-	return size ? "size" : NULL;
+	return daxfs_backing_same(DAXFS_SB(sb)->backing, &options->request);
 }
 
 /*
- * The memory is mounted already: one superblock serves all, so that its files
- * are the same everywhere and its memory is mapped once.
+ * The memory is already mounted: all mounts share the superblock, so that files have
+ * the same identity everywhere and the memory is mapped once.
  */
 static int daxfs_share_super(struct super_block *sb,
 			     const struct daxfs_options *options,
 			     struct fs_context *fc)
 {
 	struct daxfs_sb_info *info = DAXFS_SB(sb);
-	const char *conflict = daxfs_conflict(&info->backing,
-					      &options->request);
+	const char *conflict = daxfs_backing_conflict(info->backing,
+						      &options->request);
 
 	if (conflict)
 		warnfc(fc, "already mounted, %s ignored: the first mount's options stay in force",
@@ -161,9 +162,12 @@ static int daxfs_get_tree(struct fs_context *fc)
 	if (!info)
 		return -ENOMEM;
 	fc->s_fs_info = info;
-	err = daxfs_backing_init(&info->backing, &options->request, fc);
-	if (err)
+	info->backing = daxfs_backing_create(&options->request, fc);
+	if (IS_ERR(info->backing)) {
+		err = PTR_ERR(info->backing);
+		info->backing = NULL;
 		return err;
+	}
 
 	fc->sb_flags |= SB_RDONLY;
 	sb = sget_fc(fc, daxfs_test_super, set_anon_super_fc);
@@ -172,11 +176,10 @@ static int daxfs_get_tree(struct fs_context *fc)
 	if (sb->s_root) {
 		err = daxfs_share_super(sb, options, fc);
 	} else {
-		err = daxfs_fill_super(sb, &options->request, options->validate,
-				       fc);
-		/* While a mount that waits for this one still does. */
+		err = daxfs_fill_super(sb, options->validate, fc);
+		/* Before a mount of the same memory, which waits for this one, goes on. */
 		if (err)
-			daxfs_backing_unmap(&DAXFS_SB(sb)->backing);
+			daxfs_backing_unmap(DAXFS_SB(sb)->backing);
 		else
 			sb->s_flags |= SB_ACTIVE;
 	}
@@ -189,25 +192,19 @@ static int daxfs_get_tree(struct fs_context *fc)
 }
 
 /*
- * The image is never written, so that "remount,rw" leaves it read-only; and a
- * mount stays where it is: mount(8) repeats its options on remount.
+ * "remount,rw" leaves the mount read-only. The memory can't change; options that
+ * repeat the present ones are accepted, since mount(8) passes them on remount.
  */
 static int daxfs_reconfigure(struct fs_context *fc)
 {
 	struct super_block *sb = fc->root->d_sb;
 	struct daxfs_sb_info *info = DAXFS_SB(sb);
 	const struct daxfs_options *options = fc->fs_private;
-	const struct daxfs_request *request = &options->request;
-	const char *conflict = daxfs_conflict(&info->backing, request);
+	const char *conflict = daxfs_backing_conflict(info->backing,
+						      &options->request);
 
-	if (request->has_phys &&
-	    (info->backing.dmabuf || request->phys != info->backing.phys))
-		conflict = "phys";
-	if (request->dmabuf &&
-	    (!info->backing.dmabuf || request->dmabuf != info->backing.dmabuf->file))
-		conflict = "dmabuf";
 	if (conflict)
-		return invalfc(fc, "%s can't change on remount", conflict);
+		return invalfc(fc, "%s can't change on remount: unmount it first", conflict);
 	fc->sb_flags |= SB_RDONLY;
 	return options->validate && !info->validated ? daxfs_validate(sb, fc) : 0;
 }
@@ -217,12 +214,12 @@ static void daxfs_free_fc(struct fs_context *fc)
 	struct daxfs_options *options = fc->fs_private;
 	struct daxfs_sb_info *info = fc->s_fs_info;
 
-	/* It is the superblock's where that is new. */
+	/* NULL if a new superblock has taken it. */
 	if (info)
-		daxfs_backing_exit(&info->backing);
+		daxfs_backing_release(info->backing);
 	kfree(info);
-	if (options->request.dmabuf)
-		fput(options->request.dmabuf);
+	if (options->request.file)
+		fput(options->request.file);
 	kfree(options);
 }
 
@@ -235,7 +232,7 @@ static const struct fs_context_operations daxfs_context_operations = {
 
 /**
  * daxfs_init_fs_context() - begin a mount or a remount
- * @fc: of the mount
+ * @fc: context of the mount
  *
  * Return: 0, or -ENOMEM.
  */

@@ -11,7 +11,7 @@
 #include "image.h"
 
 struct export_operations;
-struct fiemap_extent_info;
+struct iov_iter;
 struct kstat;
 struct mnt_idmap;
 struct path;
@@ -25,15 +25,15 @@ struct xattr_handler;
  * @validated: whether the whole image was checked
  */
 struct daxfs_sb_info {
-	struct daxfs_backing backing;
+	struct daxfs_backing *backing;
 	struct daxfs_image image;
 	bool validated;
 };
 
 /**
  * struct daxfs_inode_info - an inode in memory
- * @node: the checked copy of its entry, which alone is used from then on
- * @vfs_inode: the VFS's part
+ * @node: the checked copy of its entry; the image is not read again for it
+ * @vfs_inode: the inode of the VFS
  */
 struct daxfs_inode_info {
 	struct daxfs_node node;
@@ -66,13 +66,21 @@ extern const struct super_operations daxfs_super_operations;
 extern const struct xattr_handler *daxfs_xattr_handlers[];
 
 int daxfs_init_fs_context(struct fs_context *fc);
-int daxfs_fill_super(struct super_block *sb,
-		     const struct daxfs_request *request, bool validate,
+int daxfs_fill_super(struct super_block *sb, bool validate,
 		     struct fs_context *fc);
 int daxfs_validate(struct super_block *sb, struct fs_context *fc);
 int daxfs_report(const struct super_block *sb, int err,
-		 const struct daxfs_defect *defect);
-struct inode *daxfs_iget(struct super_block *sb, u32 ino);
+		 const struct daxfs_corruption *corruption);
+int daxfs_refuse(struct fs_context *fc, int err,
+		 const struct daxfs_corruption *corruption);
+struct inode *daxfs_iget(struct super_block *sb, struct daxfs_node *entry);
+struct inode *daxfs_iget_by_number(struct super_block *sb, u32 ino);
+ssize_t daxfs_content_to_iter(const struct daxfs_image *image,
+			      const struct daxfs_node *node, u64 position,
+			      size_t count, struct iov_iter *to);
+int daxfs_content_copy(const struct daxfs_image *image,
+		       const struct daxfs_node *node, u64 position, void *to,
+		       size_t count);
 int daxfs_getattr(struct mnt_idmap *idmap, const struct path *path,
 		  struct kstat *stat, u32 request_mask, unsigned int flags);
 int daxfs_mmap(struct file *file, struct vm_area_struct *vma);

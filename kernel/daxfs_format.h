@@ -42,7 +42,6 @@
 #define DAXFS_FLAG_DIGEST              0x00000020
 #define DAXFS_COMPATIBLE_MASK          0x0000ffff
 #define DAXFS_INCOMPATIBLE_MASK        0xffff0000
-#define DAXFS_KNOWN_FLAGS              0x0000003f
 
 /* Names of the compatible features that the module uses, for an array of strings */
 #define DAXFS_MODULE_FEATURES \

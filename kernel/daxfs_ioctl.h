@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ((GPL-2.0-only WITH Linux-syscall-note) OR MIT) */
 /*
- * ioctl(2) on any file or directory of a daxfs mount. Both need CAP_SYS_ADMIN:
- * they give away the memory itself.
+ * ioctl(2) on any file or directory of a daxfs mount. Both commands need CAP_SYS_ADMIN,
+ * since they give access to the memory itself.
  */
 #ifndef _DAXFS_IOCTL_H
 #define _DAXFS_IOCTL_H
@@ -10,11 +10,11 @@
 #include <linux/types.h>
 
 /**
- * struct daxfs_extent - where content lies in physical memory
- * @offset: into the file; in
- * @physical: address of that byte; out
- * @length: bytes from there on that lie one after the other, to the end of the
- *	file at most; out
+ * struct daxfs_extent - physical memory of file content
+ * @offset: in the file; set by the caller
+ * @physical: physical address of that byte; set by the kernel
+ * @length: number of bytes from there on that are contiguous in physical memory, at
+ *	most to the end of the file; set by the kernel
  */
 struct daxfs_extent {
 	__u64 offset;
@@ -23,12 +23,12 @@ struct daxfs_extent {
 };
 
 /*
- * Returns a new descriptor, close-on-exec, of the dma-buf that the mount reads.
- * EOPNOTSUPP where the memory is named by a physical address.
+ * Returns a new file descriptor, close-on-exec, of the dma-buf of the mount. EOPNOTSUPP
+ * if the memory is not that of a dma-buf.
  */
 #define DAXFS_IOC_GET_DMABUF _IO('D', 0xa0)
 
-/* Regular files. ENXIO at or past the end. */
+/* Regular files only. ENXIO at or past the end. */
 #define DAXFS_IOC_GET_EXTENT _IOWR('D', 0xa1, struct daxfs_extent)
 
 #endif /* _DAXFS_IOCTL_H */

@@ -10,33 +10,33 @@
 #include "daxfs.h"
 #include "trace.h"
 
-/* Places 0 and 1 are "." and "..". */
+/* Positions 0 and 1 are "." and "..". */
 #define DAXFS_DOTS 2
 
 static struct dentry *daxfs_lookup(struct inode *dir, struct dentry *dentry,
 				   unsigned int flags)
 {
 	struct inode *inode = NULL;
-	struct daxfs_defect defect;
-	u32 ino = 0;
+	struct daxfs_corruption corruption;
+	struct daxfs_node entry;
 	int err;
 
 	if (dentry->d_name.len > DAXFS_NAME_MAX)
 		return ERR_PTR(-ENAMETOOLONG);
 	err = daxfs_image_lookup(daxfs_image_of(dir), &DAXFS_I(dir)->node,
-				 dentry->d_name.name, dentry->d_name.len, &ino,
-				 &defect);
-	trace_daxfs_lookup(dir, &dentry->d_name, ino, err);
+				 dentry->d_name.name, dentry->d_name.len,
+				 &entry, &corruption);
+	trace_daxfs_lookup(dir, &dentry->d_name, err ? 0 : entry.ino, err);
 	if (!err)
-		inode = daxfs_iget(dir->i_sb, ino);
+		inode = daxfs_iget(dir->i_sb, &entry);
 	else if (err != -ENOENT)
-		inode = ERR_PTR(daxfs_report(dir->i_sb, err, &defect));
+		inode = ERR_PTR(daxfs_report(dir->i_sb, err, &corruption));
 	return d_splice_alias(inode, dentry);
 }
 
 /*
- * An open directory keeps its place, so that going on costs nothing even where
- * the children are a list and a seek is a walk.
+ * An open directory keeps its position, so that the next readdir needs no seek, which
+ * is a walk if directories are not sorted.
  */
 static int daxfs_dir_open(struct inode *inode, struct file *file)
 {
@@ -62,10 +62,10 @@ static int daxfs_readdir(struct file *file, struct dir_context *ctx)
 	const struct daxfs_image *image = daxfs_image_of(dir);
 	const struct daxfs_node *node = &DAXFS_I(dir)->node;
 	struct daxfs_dir_cursor *cursor = file->private_data;
-	/* Outside the loop: the kernel clears them where they come into scope. */
+	/* Outside the loop: CONFIG_INIT_STACK_ALL_ZERO clears them on entry to a scope. */
 	char name[DAXFS_NAME_MAX + 1];
 	struct daxfs_dir_cursor next;
-	struct daxfs_defect defect;
+	struct daxfs_corruption corruption;
 	struct daxfs_node child;
 	int err;
 
@@ -73,16 +73,16 @@ static int daxfs_readdir(struct file *file, struct dir_context *ctx)
 		return 0;
 	if (cursor->index != ctx->pos - DAXFS_DOTS || cursor->index == 0) {
 		err = daxfs_image_seek(image, node, ctx->pos - DAXFS_DOTS,
-				       cursor, &defect);
+				       cursor, &corruption);
 		if (err)
-			return daxfs_report(dir->i_sb, err, &defect);
+			return daxfs_report(dir->i_sb, err, &corruption);
 	}
 	for (;;) {
 		next = *cursor;
 		err = daxfs_image_next(image, node, &next, &child, name,
-				       &defect);
+				       &corruption);
 		if (err <= 0)
-			return daxfs_report(dir->i_sb, err, &defect);
+			return daxfs_report(dir->i_sb, err, &corruption);
 		if (!dir_emit(ctx, name, child.name_len,
 			      child.link_ino ?: child.ino,
 			      fs_umode_to_dtype(child.mode)))

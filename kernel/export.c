@@ -8,7 +8,7 @@
 #include "compat.h"
 #include "daxfs.h"
 
-/* A handle comes from outside: its number may be any. */
+/* A handle comes from user space: it may hold any number. */
 static struct inode *daxfs_handle_inode(struct super_block *sb, u64 ino,
 					u32 generation)
 {
@@ -16,7 +16,7 @@ static struct inode *daxfs_handle_inode(struct super_block *sb, u64 ino,
 
 	if (ino == 0 || ino > DAXFS_SB(sb)->image.inode_count)
 		return ERR_PTR(-ESTALE);
-	inode = daxfs_iget(sb, ino);
+	inode = daxfs_iget_by_number(sb, ino);
 	if (IS_ERR(inode))
 		return inode;
 	if (inode->i_generation != generation) {
@@ -44,17 +44,17 @@ static struct dentry *daxfs_get_parent(struct dentry *child)
 	struct super_block *sb = child->d_sb;
 	struct inode *parent;
 
-	/* The root has none. */
+	/* Of the root. */
 	if (node->parent_ino == 0)
 		return ERR_PTR(-ENOENT);
-	parent = daxfs_iget(sb, node->parent_ino);
+	parent = daxfs_iget_by_number(sb, node->parent_ino);
 	if (!IS_ERR(parent) && !S_ISDIR(parent->i_mode)) {
-		struct daxfs_defect defect;
-		int err = daxfs_defect(&defect, node->ino, "parent_ino",
-				       "a directory", node->parent_ino);
+		struct daxfs_corruption corruption;
+		int err = daxfs_corrupt(&corruption, node->ino, "parent_ino",
+					"a directory", node->parent_ino);
 
 		iput(parent);
-		return ERR_PTR(daxfs_report(sb, err, &defect));
+		return ERR_PTR(daxfs_report(sb, err, &corruption));
 	}
 	return d_obtain_alias(parent);
 }

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Checked access to the bytes of a daxfs image.
+ * Checked access to the metadata of a daxfs image.
  *
- * Plain C over a mapped range of memory: compiled into the module, and into
- * user-space tests with the headers of the C library. Nothing here knows the
- * VFS. The memory may change at any time, so every function copies what it is
- * going to believe, checks the copy and hands the copy out.
+ * Plain C over a mapped range of memory. It is compiled into the module, and into
+ * user-space tests with the headers of the C library. It does not use the VFS. The
+ * memory may change at any time, so each function copies a field once, checks the
+ * copy and uses the copy.
+ *
+ *   image_super.c        superblock
+ *   image.c              inode table, symlinks
+ *   image_dir.c          directories
+ *   image_xattr.c        extended attributes
+ *   image_validate*.c    check of a whole image
  */
 #ifndef _DAXFS_IMAGE_H
 #define _DAXFS_IMAGE_H
@@ -21,14 +27,20 @@
 
 #include "daxfs_format.h"
 
+/*
+ * Incompatible features that this code can read. Not generated from the schema of the
+ * format: the builder may learn a feature before this code does.
+ */
+#define DAXFS_SUPPORTED_INCOMPATIBLE 0
+
 /**
- * struct daxfs_defect - why a check failed
+ * struct daxfs_corruption - why a check failed
  * @ino: inode number that the field belongs to, 0 for the superblock
  * @field: name of the field in the format
- * @expected: what the field should have held, in words
- * @found: what it holds
+ * @expected: what a valid image has there, in words
+ * @found: value of the field
  */
-struct daxfs_defect {
+struct daxfs_corruption {
 	u32 ino;
 	const char *field;
 	const char *expected;
@@ -36,21 +48,21 @@ struct daxfs_defect {
 };
 
 /**
- * struct daxfs_image - a mapped image whose superblock was found valid
+ * struct daxfs_image - a mapped image with a valid superblock
  * @base: first byte of the mapping
- * @total_size: bytes of the image; every other range here lies inside
+ * @total_size: bytes of the image; all other ranges are inside
  * @inode_offset: of the inode table
  * @strtab_offset: of the string table
  * @strtab_size: bytes of the string table
- * @xattr_offset: of the xattr area, where the XATTRS flag is set
+ * @xattr_offset: of the xattr area, with the XATTRS flag
  * @xattr_size: bytes of the xattr area
  * @data_offset: of the data area, which ends at @total_size
  * @flags: feature bits
  * @inode_count: entries in the inode table
  * @root_ino: number of the root directory
  * @xattr_rows: rows of the xattr index
- * @uuid: identity of the image, zero where the builder gave none
- * @label: its name, padded with NUL bytes, empty where it has none
+ * @uuid: UUID of the image, zero if the builder set none
+ * @label: label of the image, padded with NUL bytes
  */
 struct daxfs_image {
 	const u8 *base;
@@ -73,19 +85,19 @@ struct daxfs_image {
  * struct daxfs_node - a checked copy of an entry of the inode table
  * @size: bytes
  * @data_offset: content or symlink target, from the start of the image
- * @mtime_ns: nanoseconds since 1970; 0 where the image has no times
+ * @mtime_ns: nanoseconds since 1970; 0 if the image has no times
  * @ino: number of the entry
  * @mode: file type and permissions
  * @uid: owner
  * @gid: group
- * @major: of a device
- * @minor: of a device
+ * @major: device number
+ * @minor: device number
  * @name_offset: in the string table
  * @name_len: bytes of the name, 0 for the root only
  * @parent_ino: number of the directory that holds the entry
  * @nlink: link count
- * @first_child: of a directory
- * @link_ino: of anything else: the entry that is this file's identity, or 0
+ * @first_child: first entry of a directory, or 0
+ * @link_ino: for other types: the entry of the first name of a hard-linked file, or 0
  * @next_sibling: next entry of the same directory, or 0
  */
 struct daxfs_node {
@@ -108,8 +120,8 @@ struct daxfs_node {
 };
 
 /**
- * struct daxfs_dir_cursor - a place in a directory
- * @index: entries that lie before it
+ * struct daxfs_dir_cursor - a position in a directory
+ * @index: number of entries before it
  * @ino: the entry at it, 0 at the end
  */
 struct daxfs_dir_cursor {
@@ -119,7 +131,7 @@ struct daxfs_dir_cursor {
 
 /**
  * struct daxfs_xattr - one extended attribute
- * @name: copy of the whole name, with a NUL behind it
+ * @name: copy of the whole name, NUL-terminated
  * @name_len: bytes of the name
  * @value_offset: of the value, from the start of the image
  * @value_len: bytes of the value
@@ -132,10 +144,10 @@ struct daxfs_xattr {
 };
 
 /**
- * struct daxfs_xattr_cursor - a place in the attributes of one inode
+ * struct daxfs_xattr_cursor - a position in the attributes of one inode
  * @offset: of the next entry, from the start of the image
- * @left: entries from there on
- * @ino: whose attributes these are
+ * @left: number of remaining entries
+ * @ino: the inode
  */
 struct daxfs_xattr_cursor {
 	u64 offset;
@@ -143,56 +155,73 @@ struct daxfs_xattr_cursor {
 	u32 ino;
 };
 
-int daxfs_defect(struct daxfs_defect *defect, u32 ino, const char *field,
-		 const char *expected, u64 found);
-int daxfs_image_find_size(const void *base, u64 *size,
-			  struct daxfs_defect *defect);
+int daxfs_corrupt(struct daxfs_corruption *corruption, u32 ino, const char *field,
+		  const char *expected, u64 found);
+
+int daxfs_image_find_size(const struct daxfs_superblock *raw, u64 *size,
+			  struct daxfs_corruption *corruption);
 int daxfs_image_open(struct daxfs_image *image, const void *base,
-		     u64 region_size, struct daxfs_defect *defect);
+		     u64 region_size, struct daxfs_node *root,
+		     struct daxfs_corruption *corruption);
+
+int daxfs_image_entry(const struct daxfs_image *image, u32 ino,
+		      struct daxfs_node *node,
+		      struct daxfs_corruption *corruption);
+int daxfs_image_check_content(const struct daxfs_image *image,
+			      struct daxfs_node *node,
+			      struct daxfs_corruption *corruption);
 int daxfs_image_node(const struct daxfs_image *image, u32 ino,
-		     struct daxfs_node *node, struct daxfs_defect *defect);
-int daxfs_image_identity(const struct daxfs_image *image,
-			 struct daxfs_node *node, struct daxfs_defect *defect);
+		     struct daxfs_node *node,
+		     struct daxfs_corruption *corruption);
+int daxfs_image_resolve_link(const struct daxfs_image *image,
+			     struct daxfs_node *node,
+			     struct daxfs_corruption *corruption);
+int daxfs_image_symlink(const struct daxfs_image *image,
+			const struct daxfs_node *node, char *target,
+			struct daxfs_corruption *corruption);
+
 int daxfs_image_lookup(const struct daxfs_image *image,
 		       const struct daxfs_node *dir, const char *name,
-		       u32 name_len, u32 *ino, struct daxfs_defect *defect);
+		       u32 name_len, struct daxfs_node *node,
+		       struct daxfs_corruption *corruption);
 int daxfs_image_seek(const struct daxfs_image *image,
 		     const struct daxfs_node *dir, u64 index,
 		     struct daxfs_dir_cursor *cursor,
-		     struct daxfs_defect *defect);
+		     struct daxfs_corruption *corruption);
 int daxfs_image_next(const struct daxfs_image *image,
 		     const struct daxfs_node *dir,
 		     struct daxfs_dir_cursor *cursor, struct daxfs_node *child,
-		     char name[DAXFS_NAME_MAX + 1], struct daxfs_defect *defect);
+		     char name[DAXFS_NAME_MAX + 1],
+		     struct daxfs_corruption *corruption);
 int daxfs_image_name(const struct daxfs_image *image,
 		     const struct daxfs_node *node,
-		     char name[DAXFS_NAME_MAX + 1], struct daxfs_defect *defect);
-int daxfs_image_symlink(const struct daxfs_image *image,
-			const struct daxfs_node *node, char *target,
-			struct daxfs_defect *defect);
+		     char name[DAXFS_NAME_MAX + 1],
+		     struct daxfs_corruption *corruption);
+
 int daxfs_image_xattr_set(const struct daxfs_image *image, u32 ino, u32 place,
 			  struct daxfs_xattr_cursor *cursor,
-			  struct daxfs_defect *defect);
+			  struct daxfs_corruption *corruption);
 int daxfs_image_xattrs(const struct daxfs_image *image, u32 ino,
 		       struct daxfs_xattr_cursor *cursor,
-		       struct daxfs_defect *defect);
+		       struct daxfs_corruption *corruption);
 int daxfs_image_next_xattr(const struct daxfs_image *image,
 			   struct daxfs_xattr_cursor *cursor,
 			   struct daxfs_xattr *xattr,
-			   struct daxfs_defect *defect);
+			   struct daxfs_corruption *corruption);
+
 int daxfs_image_validate(const struct daxfs_image *image,
-			 struct daxfs_defect *defect);
+			 struct daxfs_corruption *corruption);
 
 /**
- * daxfs_image_copy() - copy bytes out of an image
+ * daxfs_image_copy() - copy metadata out of an image
  * @image: the image
  * @offset: from its first byte; the caller has checked the range
- * @to: where the bytes go
- * @size: how many
+ * @to: destination
+ * @size: bytes
  *
- * The barrier keeps the compiler from reading the source again in place of the
- * copy, which matters since the source may change. Inline, since a copy of a
- * known size is a few loads and stores.
+ * The barrier keeps the compiler from reading the image again instead of the copy:
+ * the image may change. Inline, since a copy of constant size is a few loads and
+ * stores.
  */
 static inline void daxfs_image_copy(const struct daxfs_image *image, u64 offset,
 				    void *to, size_t size)
@@ -204,6 +233,12 @@ static inline void daxfs_image_copy(const struct daxfs_image *image, u64 offset,
 static inline bool daxfs_image_has(const struct daxfs_image *image, u32 flag)
 {
 	return image->flags & flag;
+}
+
+/* Whether [offset, offset + size) is inside [start, end), without overflow. */
+static inline bool daxfs_is_inside(u64 offset, u64 size, u64 start, u64 end)
+{
+	return offset >= start && offset <= end && size <= end - offset;
 }
 
 #endif /* _DAXFS_IMAGE_H */

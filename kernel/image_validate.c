@@ -1,91 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The check of a whole image: every entry, the tree that they form, the
- * extended attributes, the checksum over all of it.
+ * The check of a whole image: each entry, the tree, the extended attributes, and the
+ * checksum of the metadata.
  *
- * A mount is safe without it, since all is checked when it is used. What is
- * found here is found before anybody uses it, and what only the whole can show:
- * an entry that two directories list, or none.
+ * A mount is safe without it, since each field is checked when it is used. The check
+ * finds corruption before anybody uses the image, and such that only the whole shows:
+ * an entry that no directory lists, or more than one.
  */
-#include "image.h"
+#include "image_validate.h"
 
 #ifdef __KERNEL__
-#include <linux/align.h>
 #include <linux/crc32.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
-#include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/stat.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 #endif
 
-/* Steps between two chances for others to run, and for a signal to end it. */
-#define DAXFS_VALIDATE_SLICE 1024
-
-/* Bytes of a checksum between the same. */
+/* Bytes of a checksum between two calls of daxfs_validate_pause(). */
 #define DAXFS_CRC_SLICE SZ_1M
 
 /*
- * The memory that a check takes does not depend on the image: it is this bitmap, and
- * struct daxfs_validation, 9 KiB. The bitmap covers 16 MiB of the xattr area. Each
- * further 16 MiB in which sets begin take one more look at every row: 10 instructions
- * a row, where the check of its inode takes a thousand.
+ * A check takes the same memory for any image: this bitmap and struct
+ * daxfs_validation, 9 KiB. The bitmap covers 16 MiB of the xattr area. Each further
+ * 16 MiB in which sets start takes one more pass over the rows: 10 instructions a row,
+ * against a thousand for the check of its inode.
  */
 #define DAXFS_VALIDATE_BITMAP (SZ_1M / 4)
-
-/* No place of the xattr area: those are numbers of 32 bits. */
-#define DAXFS_NO_PLACE ((u64)U32_MAX + 1)
-
-/* Ranges of inode numbers in which reached ones are counted; at most four walks. */
-#define DAXFS_VALIDATE_RANGES 1024
-
-/**
- * struct daxfs_validation - a check at work
- * @image: the image
- * @defect: says why, on failure
- * @first: lowest inode number of the first range
- * @width: inode numbers in each range
- * @reached: how many of each range the tree has come to
- * @set_end: where the last set of the xattr area ended, in bytes
- * @window: the place in the xattr area that the first bit of @starts is for
- * @starts: a bit for each place: whether a set starts there
- * @starts_size: bytes of @starts
- * @name: scratch
- * @previous: scratch
- * @target: scratch
- */
-struct daxfs_validation {
-	const struct daxfs_image *image;
-	struct daxfs_defect *defect;
-	u32 first;
-	u32 width;
-	u32 reached[DAXFS_VALIDATE_RANGES];
-	u64 set_end;
-	u64 window;
-	u8 *starts;
-	size_t starts_size;
-	char name[DAXFS_NAME_MAX + 1];
-	char previous[DAXFS_NAME_MAX + 1];
-	char target[DAXFS_SYMLINK_MAX + 1];
-};
-
-static int daxfs_pause(void)
-{
-	cond_resched();
-	return fatal_signal_pending(current) ? -EINTR : 0;
-}
-
-static bool daxfs_bit(const u8 *bits, u64 at)
-{
-	return bits[at / 8] & (1 << (at % 8));
-}
-
-static void daxfs_set_bit(u8 *bits, u64 at)
-{
-	bits[at / 8] |= 1 << (at % 8);
-}
 
 static int daxfs_crc_part(const struct daxfs_image *image, u32 *crc, u64 offset,
 			  u64 size)
@@ -93,7 +36,7 @@ static int daxfs_crc_part(const struct daxfs_image *image, u32 *crc, u64 offset,
 	u64 done;
 
 	for (done = 0; done < size; done += DAXFS_CRC_SLICE) {
-		int err = daxfs_pause();
+		int err = daxfs_validate_pause();
 
 		if (err)
 			return err;
@@ -125,9 +68,9 @@ static int daxfs_validate_crc(const struct daxfs_validation *check)
 	if (err)
 		return err;
 	if (~crc != le32_to_cpu(raw.metadata_crc32))
-		return daxfs_defect(check->defect, 0, "metadata_crc32",
-				    "the CRC-32 of the metadata",
-				    le32_to_cpu(raw.metadata_crc32));
+		return daxfs_corrupt(check->corruption, 0, "metadata_crc32",
+				     "the CRC-32 of the metadata",
+				     le32_to_cpu(raw.metadata_crc32));
 	return 0;
 }
 
@@ -137,22 +80,22 @@ static int daxfs_validate_entry(struct daxfs_validation *check, u32 ino)
 	struct daxfs_node node, first;
 	int err;
 
-	err = daxfs_image_node(image, ino, &node, check->defect);
+	err = daxfs_image_node(image, ino, &node, check->corruption);
 	if (err)
 		return err;
 	if (ino != image->root_ino) {
 		err = daxfs_image_name(image, &node, check->name,
-				       check->defect);
+				       check->corruption);
 		if (err)
 			return err;
 	}
 	first = node;
-	err = daxfs_image_identity(image, &first, check->defect);
+	err = daxfs_image_resolve_link(image, &first, check->corruption);
 	if (err)
 		return err;
 	if (S_ISLNK(node.mode))
 		err = daxfs_image_symlink(image, &node, check->target,
-					  check->defect);
+					  check->corruption);
 	return err;
 }
 
@@ -161,7 +104,7 @@ static int daxfs_validate_entries(struct daxfs_validation *check)
 	u32 ino;
 
 	for (ino = 1; ino != 0 && ino <= check->image->inode_count; ino++) {
-		int err = ino % DAXFS_VALIDATE_SLICE ? 0 : daxfs_pause();
+		int err = ino % DAXFS_VALIDATE_SLICE ? 0 : daxfs_validate_pause();
 
 		if (!err)
 			err = daxfs_validate_entry(check, ino);
@@ -171,7 +114,7 @@ static int daxfs_validate_entries(struct daxfs_validation *check)
 	return 0;
 }
 
-/* The number that comes after @node in @dir, or 0. */
+/* The number of the entry after @node in @dir, or 0. */
 static u32 daxfs_next_in(const struct daxfs_image *image,
 			 const struct daxfs_node *dir,
 			 const struct daxfs_node *node)
@@ -183,7 +126,7 @@ static u32 daxfs_next_in(const struct daxfs_image *image,
 	return node->ino - dir->first_child + 1 < children ? node->ino + 1 : 0;
 }
 
-/* Neighbours in a sorted directory, for readers that search and that walk. */
+/* The order and the list of a sorted directory must agree. */
 static int daxfs_validate_order(struct daxfs_validation *check,
 				const struct daxfs_node *dir,
 				const struct daxfs_node *node)
@@ -196,25 +139,25 @@ static int daxfs_validate_order(struct daxfs_validation *check,
 	if (!daxfs_image_has(image, DAXFS_FLAG_SORTED))
 		return 0;
 	if (node->next_sibling != daxfs_next_in(image, dir, node))
-		return daxfs_defect(check->defect, node->ino, "next_sibling",
-				    "its neighbour, or 0 at the end",
-				    node->next_sibling);
+		return daxfs_corrupt(check->corruption, node->ino, "next_sibling",
+				     "the next entry, or 0 at the end",
+				     node->next_sibling);
 	if (node->ino == dir->first_child)
 		return 0;
-	err = daxfs_image_node(image, node->ino - 1, &previous, check->defect);
+	err = daxfs_image_node(image, node->ino - 1, &previous, check->corruption);
 	if (!err)
 		err = daxfs_image_name(image, &previous, check->previous,
-				       check->defect);
+				       check->corruption);
 	if (!err)
-		err = daxfs_image_name(image, node, check->name, check->defect);
+		err = daxfs_image_name(image, node, check->name, check->corruption);
 	if (err)
 		return err;
 	shared = min_t(u32, previous.name_len, node->name_len);
 	order = memcmp(check->previous, check->name, shared);
 	if (order > 0 || (order == 0 && previous.name_len >= node->name_len))
-		return daxfs_defect(check->defect, node->ino, "name",
-				    "a name after that of its neighbour",
-				    node->name_offset);
+		return daxfs_corrupt(check->corruption, node->ino, "name",
+				     "a name after that of the entry before",
+				     node->name_offset);
 	return 0;
 }
 
@@ -226,25 +169,25 @@ static void daxfs_count_reached(struct daxfs_validation *check, u32 ino)
 		check->reached[range]++;
 }
 
-/* Comes to an entry that a directory lists. */
+/* Reaches an entry that a directory lists. */
 static int daxfs_reach(struct daxfs_validation *check,
 		       const struct daxfs_node *dir, u32 ino,
 		       struct daxfs_node *node)
 {
-	int err = daxfs_image_node(check->image, ino, node, check->defect);
+	int err = daxfs_image_node(check->image, ino, node, check->corruption);
 
 	if (err)
 		return err;
 	daxfs_count_reached(check, ino);
 	if (node->parent_ino != dir->ino)
-		return daxfs_defect(check->defect, ino, "parent_ino",
-				    "the directory that lists it",
-				    node->parent_ino);
+		return daxfs_corrupt(check->corruption, ino, "parent_ino",
+				     "the directory that lists it",
+				     node->parent_ino);
 	return daxfs_validate_order(check, dir, node);
 }
 
-/* The first directory whose list does not end. */
-static int daxfs_find_endless(const struct daxfs_validation *check)
+/* Finds the first directory whose list has a loop. */
+static int daxfs_find_loop(const struct daxfs_validation *check)
 {
 	const struct daxfs_image *image = check->image;
 	struct daxfs_dir_cursor cursor;
@@ -252,27 +195,27 @@ static int daxfs_find_endless(const struct daxfs_validation *check)
 	u32 ino;
 
 	for (ino = 1; ino != 0 && ino <= image->inode_count; ino++) {
-		int err = daxfs_image_node(image, ino, &node, check->defect);
+		int err = daxfs_image_node(image, ino, &node, check->corruption);
 
 		if (!err && S_ISDIR(node.mode))
 			err = daxfs_image_seek(image, &node, S64_MAX, &cursor,
-					       check->defect);
+					       check->corruption);
 		if (!err && ino % DAXFS_VALIDATE_SLICE == 0)
-			err = daxfs_pause();
+			err = daxfs_validate_pause();
 		if (err)
 			return err;
 	}
-	/* The image has changed meanwhile. */
-	return daxfs_defect(check->defect, image->root_ino, "next_sibling",
-			    "a list that ends", 0);
+	/* The image has changed in the meantime. */
+	return daxfs_corrupt(check->corruption, image->root_ino, "next_sibling",
+			     "a list without a loop", 0);
 }
 
 /*
- * From the root down and along, and by parent_ino back up. An entry names one parent
- * and one neighbour, and the root no parent. So this comes to an entry a second time
- * only in a list that does not end, and then it comes to more entries than there are.
- * There are no more steps up than down, so that this ends even if the image changes
- * meanwhile.
+ * Walks down and along from the root, and back up by parent_ino. An entry has one
+ * parent and one next sibling, and the root has no parent. So the walk reaches an entry
+ * twice only in a list with a loop, and then it reaches more entries than there are.
+ * It never goes up more often than down, so it ends even if the image changes in the
+ * meantime.
  */
 static int daxfs_walk_tree(struct daxfs_validation *check, u64 *reached)
 {
@@ -285,7 +228,7 @@ static int daxfs_walk_tree(struct daxfs_validation *check, u64 *reached)
 	memset(check->reached, 0, sizeof(check->reached));
 	*reached = 1;
 	daxfs_count_reached(check, image->root_ino);
-	err = daxfs_image_node(image, image->root_ino, &dir, check->defect);
+	err = daxfs_image_node(image, image->root_ino, &dir, check->corruption);
 	at = err ? 0 : dir.first_child;
 	while (!err) {
 		if (at == 0) {
@@ -293,7 +236,7 @@ static int daxfs_walk_tree(struct daxfs_validation *check, u64 *reached)
 				return 0;
 			node = dir;
 			err = daxfs_image_node(image, node.parent_ino, &dir,
-					       check->defect);
+					       check->corruption);
 			at = err ? 0 : daxfs_next_in(image, &dir, &node);
 			continue;
 		}
@@ -301,9 +244,9 @@ static int daxfs_walk_tree(struct daxfs_validation *check, u64 *reached)
 		if (err)
 			break;
 		if (++*reached > image->inode_count)
-			return daxfs_find_endless(check);
+			return daxfs_find_loop(check);
 		if (*reached % DAXFS_VALIDATE_SLICE == 0)
-			err = daxfs_pause();
+			err = daxfs_validate_pause();
 		if (S_ISDIR(node.mode)) {
 			dir = node;
 			at = node.first_child;
@@ -315,7 +258,7 @@ static int daxfs_walk_tree(struct daxfs_validation *check, u64 *reached)
 	return err;
 }
 
-/* Goes to the first range that lacks an entry. */
+/* Moves to the first range with an entry that was not reached. */
 static void daxfs_go_to_unreached(struct daxfs_validation *check)
 {
 	const u64 end = (u64)check->image->inode_count + 1;
@@ -331,7 +274,7 @@ static void daxfs_go_to_unreached(struct daxfs_validation *check)
 	}
 }
 
-/* The whole tree once, and if it lacks an entry, again to find the first one. */
+/* Walks the tree once, and if an entry was not reached, again to find the first one. */
 static int daxfs_validate_tree(struct daxfs_validation *check)
 {
 	const u32 count = check->image->inode_count;
@@ -351,160 +294,8 @@ static int daxfs_validate_tree(struct daxfs_validation *check)
 			return err;
 		daxfs_go_to_unreached(check);
 	}
-	return daxfs_defect(check->defect, check->first, "parent_ino",
-			    "a directory that lists it", 0);
-}
-
-static void daxfs_copy_row(const struct daxfs_image *image, u32 row,
-			   struct daxfs_xattr_row *raw)
-{
-	daxfs_image_copy(image, image->xattr_offset + (u64)row * sizeof(*raw),
-			 raw, sizeof(*raw));
-}
-
-static int daxfs_validate_rows(const struct daxfs_validation *check)
-{
-	const struct daxfs_image *image = check->image;
-	u32 before = 0;
-	u32 row;
-
-	for (row = 0; row < image->xattr_rows; row++) {
-		struct daxfs_xattr_cursor cursor;
-		struct daxfs_xattr_row raw;
-		struct daxfs_node node;
-		u32 ino;
-		int err;
-
-		daxfs_copy_row(image, row, &raw);
-		ino = le32_to_cpu(raw.ino);
-		if (ino <= before || ino > image->inode_count)
-			return daxfs_defect(check->defect, ino, "ino",
-					    "rows in ascending order, of numbers in the table",
-					    ino);
-		before = ino;
-		err = row % DAXFS_VALIDATE_SLICE ? 0 : daxfs_pause();
-		if (!err)
-			err = daxfs_image_node(image, ino, &node,
-					       check->defect);
-		if (!err && node.link_ino != 0)
-			err = daxfs_defect(check->defect, ino, "link_ino",
-					   "attributes at the first name only",
-					   node.link_ino);
-		if (!err)
-			err = daxfs_image_xattr_set(image, ino,
-						    le32_to_cpu(raw.set),
-						    &cursor, check->defect);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-/*
- * Marks where sets start in a window, and finds where the first one behind it starts,
- * or DAXFS_NO_PLACE.
- */
-static int daxfs_find_sets(struct daxfs_validation *check, u64 *next)
-{
-	const struct daxfs_image *image = check->image;
-	const u64 places = (u64)check->starts_size * 8;
-	u32 row;
-
-	memset(check->starts, 0, check->starts_size);
-	*next = DAXFS_NO_PLACE;
-	for (row = 0; row < image->xattr_rows; row++) {
-		struct daxfs_xattr_row raw;
-		u64 place;
-		int err = row % DAXFS_VALIDATE_SLICE ? 0 : daxfs_pause();
-
-		if (err)
-			return err;
-		daxfs_copy_row(image, row, &raw);
-		place = le32_to_cpu(raw.set);
-		if (place < check->window)
-			continue;
-		if (place - check->window < places)
-			daxfs_set_bit(check->starts, place - check->window);
-		else
-			*next = min_t(u64, *next, place);
-	}
-	return 0;
-}
-
-/* The first inode that has a set. */
-static u32 daxfs_owner(const struct daxfs_image *image, u64 place)
-{
-	u32 row;
-
-	for (row = 0; row < image->xattr_rows; row++) {
-		struct daxfs_xattr_row raw;
-
-		daxfs_copy_row(image, row, &raw);
-		if (le32_to_cpu(raw.set) == place)
-			return le32_to_cpu(raw.ino);
-		if (row % DAXFS_VALIDATE_SLICE == 0)
-			cond_resched();
-	}
-	return 0;
-}
-
-/*
- * Sets may be shared, but not overlap: else a small area could hold so many that
- * walking them would not end. They come in the order of their places, each once.
- */
-static int daxfs_validate_set(struct daxfs_validation *check, u64 place)
-{
-	const struct daxfs_image *image = check->image;
-	struct daxfs_xattr_cursor cursor;
-	struct daxfs_xattr xattr;
-	int err;
-
-	if (place * DAXFS_XATTR_SET_ALIGN < check->set_end)
-		return daxfs_defect(check->defect, 0, "set",
-				    "a set of its own, or a whole one", place);
-	err = daxfs_image_xattr_set(image, 0, place, &cursor, check->defect);
-	if (err)
-		return err;
-	check->previous[0] = '\0';
-	for (;;) {
-		err = daxfs_image_next_xattr(image, &cursor, &xattr,
-					     check->defect);
-		if (err < 0)
-			return err;
-		if (err == 0)
-			break;
-		if (strcmp(check->previous, xattr.name) >= 0)
-			return daxfs_defect(check->defect, 0, "name",
-					    "xattr names in ascending order",
-					    xattr.name_len);
-		memcpy(check->previous, xattr.name, xattr.name_len + 1);
-	}
-	check->set_end = cursor.offset - image->xattr_offset;
-	return daxfs_pause();
-}
-
-static int daxfs_validate_xattrs(struct daxfs_validation *check)
-{
-	u64 next = 0;
-	int err;
-
-	err = check->image->xattr_rows ? daxfs_validate_rows(check) : 0;
-	while (!err && check->image->xattr_rows && next != DAXFS_NO_PLACE) {
-		u64 at;
-
-		check->window = next;
-		err = daxfs_find_sets(check, &next);
-		for (at = 0; !err && at < (u64)check->starts_size * 8; at++) {
-			if (!daxfs_bit(check->starts, at))
-				continue;
-			err = daxfs_validate_set(check, check->window + at);
-			if (err == -EUCLEAN)
-				check->defect->ino =
-					daxfs_owner(check->image,
-						    check->window + at);
-		}
-	}
-	return err;
+	return daxfs_corrupt(check->corruption, check->first, "parent_ino",
+			     "a directory that lists it", 0);
 }
 
 static int daxfs_validate_all(struct daxfs_validation *check)
@@ -522,14 +313,14 @@ static int daxfs_validate_all(struct daxfs_validation *check)
 /**
  * daxfs_image_validate() - check a whole image
  * @image: the image, opened
- * @defect: says why, on -EUCLEAN
+ * @corruption: filled in on -EUCLEAN
  *
- * The digest over the data is not looked at.
+ * The digest of the data area is not checked.
  *
- * Return: 0, -EUCLEAN, -ENOMEM, or -EINTR where a signal ends it.
+ * Return: 0, -EUCLEAN, -ENOMEM, or -EINTR if a signal kills the process.
  */
 int daxfs_image_validate(const struct daxfs_image *image,
-			 struct daxfs_defect *defect)
+			 struct daxfs_corruption *corruption)
 {
 	const u64 places = image->xattr_size / DAXFS_XATTR_SET_ALIGN + 1;
 	struct daxfs_validation *check;
@@ -539,7 +330,7 @@ int daxfs_image_validate(const struct daxfs_image *image,
 	if (!check)
 		return -ENOMEM;
 	check->image = image;
-	check->defect = defect;
+	check->corruption = corruption;
 	check->starts_size = min_t(u64, places / 8 + 1, DAXFS_VALIDATE_BITMAP);
 	check->starts = vzalloc(check->starts_size);
 	if (check->starts)

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Inodes: from an entry of the image to one the VFS knows.
+ * Inodes: from an entry of the image to a struct inode.
  */
 #include <linux/blk_types.h>
 #include <linux/fs.h>
-#include <linux/ratelimit.h>
 #include <linux/slab.h>
 #include <linux/stat.h>
 #include <linux/time64.h>
@@ -25,12 +24,12 @@ const struct inode_operations daxfs_special_iops = {
 };
 
 /**
- * daxfs_getattr() - what statx(2) tells of a file
+ * daxfs_getattr() - get the attributes of a file for statx(2)
  * @idmap: idmapping of the mount
  * @path: the file
  * @stat: filled in
- * @request_mask: what was asked for
- * @flags: of statx(2)
+ * @request_mask: mask of statx(2)
+ * @flags: flags of statx(2)
  *
  * Return: 0.
  */
@@ -40,7 +39,7 @@ int daxfs_getattr(struct mnt_idmap *idmap, const struct path *path,
 	struct inode *inode = d_inode(path->dentry);
 
 	daxfs_fillattr(idmap, request_mask, inode, stat);
-	/* Whether the kernel's own mark, S_DAX, is set or not. */
+	/* Whether S_DAX is set or not. */
 	if (S_ISREG(inode->i_mode)) {
 		stat->attributes |= STATX_ATTR_DAX;
 		stat->attributes_mask |= STATX_ATTR_DAX;
@@ -48,30 +47,11 @@ int daxfs_getattr(struct mnt_idmap *idmap, const struct path *path,
 	return 0;
 }
 
-/**
- * daxfs_report() - say once in a while what is wrong with an image
- * @sb: the mount
- * @err: what a function of image.h returned
- * @defect: what it filled in
- *
- * Return: @err.
- */
-int daxfs_report(const struct super_block *sb, int err,
-		 const struct daxfs_defect *defect)
-{
-	if (err == -EUCLEAN)
-		pr_err_ratelimited("daxfs (%s): inode %u: %s is %#llx, expected %s\n",
-				   sb->s_id, defect->ino, defect->field,
-				   (unsigned long long)defect->found,
-				   defect->expected);
-	return err;
-}
-
 /*
- * The target is copied here, once: the VFS walks it as a string, and in the
- * image its NUL could go away.
+ * The target is copied once, here: the VFS reads it as a string, and the NUL in the
+ * image may go away.
  */
-static int daxfs_fill_symlink(struct inode *inode, struct daxfs_defect *defect)
+static int daxfs_fill_symlink(struct inode *inode, struct daxfs_corruption *corruption)
 {
 	const struct daxfs_node *node = &DAXFS_I(inode)->node;
 	char *target = kmalloc(node->size + 1, GFP_KERNEL);
@@ -79,7 +59,7 @@ static int daxfs_fill_symlink(struct inode *inode, struct daxfs_defect *defect)
 
 	if (!target)
 		return -ENOMEM;
-	err = daxfs_image_symlink(daxfs_image_of(inode), node, target, defect);
+	err = daxfs_image_symlink(daxfs_image_of(inode), node, target, corruption);
 	if (err) {
 		kfree(target);
 		return err;
@@ -89,9 +69,9 @@ static int daxfs_fill_symlink(struct inode *inode, struct daxfs_defect *defect)
 	return 0;
 }
 
-static int daxfs_fill_inode(struct inode *inode, struct daxfs_defect *defect)
+static int daxfs_fill_inode(struct inode *inode, struct daxfs_corruption *corruption)
 {
-	const struct daxfs_backing *backing = &DAXFS_SB(inode->i_sb)->backing;
+	const struct daxfs_backing *backing = DAXFS_SB(inode->i_sb)->backing;
 	const struct daxfs_node *node = &DAXFS_I(inode)->node;
 	s32 nsec;
 	s64 sec = div_s64_rem(node->mtime_ns, NSEC_PER_SEC, &nsec);
@@ -106,7 +86,7 @@ static int daxfs_fill_inode(struct inode *inode, struct daxfs_defect *defect)
 	i_gid_write(inode, node->gid);
 	set_nlink(inode, node->nlink);
 	inode->i_size = node->size;
-	/* A handle of a file of another image must not find one of this. */
+	/* A file handle of another image must be stale. */
 	memcpy(&inode->i_generation, daxfs_image_of(inode)->uuid,
 	       sizeof(inode->i_generation));
 
@@ -125,7 +105,7 @@ static int daxfs_fill_inode(struct inode *inode, struct daxfs_defect *defect)
 			inode->i_flags |= S_DAX;
 		return 0;
 	case S_IFLNK:
-		return daxfs_fill_symlink(inode, defect);
+		return daxfs_fill_symlink(inode, corruption);
 	default:
 		inode->i_op = &daxfs_special_iops;
 		init_special_inode(inode, node->mode,
@@ -135,38 +115,53 @@ static int daxfs_fill_inode(struct inode *inode, struct daxfs_defect *defect)
 }
 
 /**
- * daxfs_iget() - the inode of an entry of the image
+ * daxfs_iget() - get the inode of an entry of the image
  * @sb: the mount
- * @ino: number of the entry; any name of a hard-linked file gives the same
- *	 inode
+ * @entry: the entry, checked. If it is a further name of a hard-linked file, replaced by
+ *	   that of the first name, so that all names have the same inode
  *
  * Return: the inode with a reference, or an ERR_PTR.
  */
-struct inode *daxfs_iget(struct super_block *sb, u32 ino)
+struct inode *daxfs_iget(struct super_block *sb, struct daxfs_node *entry)
 {
-	const struct daxfs_image *image = &DAXFS_SB(sb)->image;
-	struct daxfs_defect defect;
-	struct daxfs_node node;
+	struct daxfs_corruption corruption;
 	struct inode *inode;
 	int err;
 
-	err = daxfs_image_node(image, ino, &node, &defect);
-	if (!err)
-		err = daxfs_image_identity(image, &node, &defect);
+	err = daxfs_image_resolve_link(&DAXFS_SB(sb)->image, entry, &corruption);
 	if (err)
-		return ERR_PTR(daxfs_report(sb, err, &defect));
+		return ERR_PTR(daxfs_report(sb, err, &corruption));
 
-	inode = iget_locked(sb, node.ino);
+	inode = iget_locked(sb, entry->ino);
 	if (!inode)
 		return ERR_PTR(-ENOMEM);
 	if (!(inode_state_read_once(inode) & I_NEW))
 		return inode;
-	DAXFS_I(inode)->node = node;
-	err = daxfs_fill_inode(inode, &defect);
+	DAXFS_I(inode)->node = *entry;
+	err = daxfs_fill_inode(inode, &corruption);
 	if (err) {
 		iget_failed(inode);
-		return ERR_PTR(daxfs_report(sb, err, &defect));
+		return ERR_PTR(daxfs_report(sb, err, &corruption));
 	}
 	unlock_new_inode(inode);
 	return inode;
+}
+
+/**
+ * daxfs_iget_by_number() - get the inode of an entry that is known by its number only
+ * @sb: the mount
+ * @ino: number of the entry
+ *
+ * Return: as daxfs_iget().
+ */
+struct inode *daxfs_iget_by_number(struct super_block *sb, u32 ino)
+{
+	struct daxfs_corruption corruption;
+	struct daxfs_node entry;
+	int err;
+
+	err = daxfs_image_node(&DAXFS_SB(sb)->image, ino, &entry, &corruption);
+	if (err)
+		return ERR_PTR(daxfs_report(sb, err, &corruption));
+	return daxfs_iget(sb, &entry);
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What daxfs_ioctl.h describes, and the label.
+ * The ioctls of daxfs_ioctl.h, and FS_IOC_GETFSLABEL.
  */
 #include <linux/capability.h>
-#include <linux/dma-buf.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/uaccess.h>
@@ -11,22 +10,16 @@
 #include "daxfs.h"
 #include "daxfs_ioctl.h"
 
-static long daxfs_get_dmabuf(const struct daxfs_backing *backing)
+static long daxfs_get_fd(const struct daxfs_backing *backing)
 {
-	int fd;
-
-	if (!backing->dmabuf)
+	if (!backing->operations->get_fd)
 		return -EOPNOTSUPP;
-	get_dma_buf(backing->dmabuf);
-	fd = dma_buf_fd(backing->dmabuf, O_CLOEXEC);
-	if (fd < 0)
-		dma_buf_put(backing->dmabuf);
-	return fd;
+	return backing->operations->get_fd(backing);
 }
 
 static long daxfs_get_extent(const struct inode *inode, void __user *argument)
 {
-	const struct daxfs_backing *backing = &DAXFS_SB(inode->i_sb)->backing;
+	const struct daxfs_backing *backing = DAXFS_SB(inode->i_sb)->backing;
 	const u64 size = i_size_read(inode);
 	struct daxfs_extent extent;
 	u64 start, in_page;
@@ -63,10 +56,10 @@ static long daxfs_get_label(const struct daxfs_image *image,
 /**
  * daxfs_ioctl() - ioctl(2)
  * @file: any file or directory of a mount
- * @command: FS_IOC_GETFSLABEL, or one of daxfs_ioctl.h
- * @argument: its argument
+ * @command: FS_IOC_GETFSLABEL, or a command of daxfs_ioctl.h
+ * @argument: argument of the command
  *
- * Return: what the command returns, or a negative errno.
+ * Return: result of the command, or a negative errno.
  */
 long daxfs_ioctl(struct file *file, unsigned int command, unsigned long argument)
 {
@@ -80,6 +73,6 @@ long daxfs_ioctl(struct file *file, unsigned int command, unsigned long argument
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
 	if (command == DAXFS_IOC_GET_DMABUF)
-		return daxfs_get_dmabuf(&DAXFS_SB(inode->i_sb)->backing);
+		return daxfs_get_fd(DAXFS_SB(inode->i_sb)->backing);
 	return daxfs_get_extent(inode, (void __user *)argument);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Regular files: mappings of the memory itself.
+ * Regular files: mmap of the memory itself.
  */
 #include <linux/highmem.h>
 #include <linux/huge_mm.h>
@@ -13,23 +13,23 @@
 #include "trace.h"
 
 /*
- * Pages that a fault maps at once, around the one that is wanted: a fault costs
- * far more than a page table entry. In instructions of 6.12, without struct
- * pages: windows of 16, 64 and 512 pages take 300, 140 and 90 a page of a file
- * that is read to its end, 5,500, 8,000 and 16,000 a page that stands alone; a
- * shell that forks takes 1.5 % more with 64 than with 16, and dynamic programs
- * up to 1 % less. With struct pages an entry costs ten times as much, since it is
- * counted when it comes and when it goes, and large files have huge pages there.
+ * Pages that a fault maps at once, around the faulting one: a fault costs far more than
+ * a page table entry. Measured in instructions on 6.12, without struct pages: windows
+ * of 16, 64 and 512 pages take 300, 140 and 90 for each page of a file that is read to
+ * its end, and 5,500, 8,000 and 16,000 for a single page. A shell that forks takes
+ * 1.5 % more with 64 than with 16, and dynamic programs up to 1 % less. With struct
+ * pages an entry costs ten times as much, since its page is counted when it is mapped
+ * and unmapped, and large files have huge entries there.
  */
-#define DAXFS_FAULT_AROUND_PAGES DAXFS_INSERT_PAGES_MOST
+#define DAXFS_FAULT_AROUND_PAGES DAXFS_INSERT_PAGES_MAX
 #define DAXFS_FAULT_AROUND_PFNS 64
 
 static const struct daxfs_backing *daxfs_backing_of(const struct inode *inode)
 {
-	return &DAXFS_SB(inode->i_sb)->backing;
+	return DAXFS_SB(inode->i_sb)->backing;
 }
 
-/* Of a page of a file, from the start of the image. */
+/* Offset of a page of a file from the start of the image. */
 static u64 daxfs_page_offset(const struct inode *inode, pgoff_t page)
 {
 	return DAXFS_I(inode)->node.data_offset + ((u64)page << PAGE_SHIFT);
@@ -41,22 +41,25 @@ static pgoff_t daxfs_page_count(const struct inode *inode)
 }
 
 /*
- * The first write to a page of a private mapping. Left to itself the kernel
- * would map the page and then copy it through the address of whoever runs this,
- * which is somebody else's for ptrace(2) and process_vm_writev(2).
+ * The first write to a page of a private mapping. The kernel itself would map the page
+ * and then copy it through the faulting address in the current address space, which is
+ * the wrong one for ptrace(2) and process_vm_writev(2).
  */
-static vm_fault_t daxfs_fault_copy(struct vm_fault *vmf, const void *content)
+static vm_fault_t daxfs_fault_copy(struct vm_fault *vmf,
+				   const struct inode *inode)
 {
 	struct page *page = alloc_page(GFP_HIGHUSER);
-	unsigned long rest;
 	void *address;
+	int err;
 
 	if (!page)
 		return VM_FAULT_OOM;
 	address = kmap_local_page(page);
-	rest = copy_mc_to_kernel(address, content, PAGE_SIZE);
+	err = daxfs_content_copy(daxfs_image_of(inode), &DAXFS_I(inode)->node,
+				 (u64)vmf->pgoff << PAGE_SHIFT, address,
+				 PAGE_SIZE);
 	kunmap_local(address);
-	if (rest) {
+	if (err) {
 		__free_page(page);
 		return VM_FAULT_HWPOISON;
 	}
@@ -103,17 +106,17 @@ struct daxfs_pfn_window {
 	const struct daxfs_backing *backing;
 	struct vm_area_struct *vma;
 	unsigned long start;	/* first address */
-	unsigned long wanted;	/* the one that the fault has mapped */
-	unsigned long pfn;	/* what is mapped there */
-	u64 offset;		/* of the page that comes next, in the image */
+	unsigned long wanted;	/* address that the fault has mapped */
+	unsigned long pfn;	/* page frame mapped there */
+	u64 offset;		/* of the next page, in the image */
 	pgprot_t prot;
 };
 
 /*
- * Called with the page table locked, which holds the whole window, so that the
- * entry that the fault made is at hand. It has the caching attributes that the
- * kernel knows of for this memory. By now it may be gone, or belong to a private
- * copy, which can be written: only what is still of the image is a model.
+ * Called with the lock of the page table, which covers the whole window. The entry that
+ * the fault has inserted is in it, with the caching attributes that the kernel has
+ * chosen for this memory. By now it may be gone, or map a private copy that can be
+ * written: it is the model for others only if it still maps the page of the image.
  */
 static int daxfs_map_pfn(pte_t *pte, unsigned long address, void *data)
 {
@@ -141,8 +144,8 @@ static int daxfs_map_pfn(pte_t *pte, unsigned long address, void *data)
 }
 
 /*
- * vmf_insert_mixed() walks the page tables and asks for the caching attributes
- * for each page, which costs 20 times as much as this.
+ * vmf_insert_mixed() would walk the page tables and look up the caching attributes for
+ * each page, which costs 20 times as much.
  */
 static void daxfs_map_pfns(const struct vm_fault *vmf, unsigned long pfn,
 			   unsigned long start, unsigned long end)
@@ -163,7 +166,7 @@ static void daxfs_map_pfns(const struct vm_fault *vmf, unsigned long pfn,
 			    &window);
 }
 #else
-/* There an entry can't be copied, and a fault maps only its own page. */
+/* Entries can't be copied on this architecture: a fault maps only its own page. */
 static void daxfs_map_pfns(const struct vm_fault *vmf, unsigned long pfn,
 			   unsigned long start, unsigned long end)
 {
@@ -171,9 +174,9 @@ static void daxfs_map_pfns(const struct vm_fault *vmf, unsigned long pfn,
 #endif
 
 /*
- * Leaves what is mapped already, as a private copy, alone. The window is one of
- * addresses, so that it never reaches into the next page table: that may be a
- * huge entry, which 6.1 would take for a table, and write to the image.
+ * Does not change pages that are already mapped, such as private copies. The window is
+ * aligned by address, so that it never reaches into the next page table: there may be a
+ * huge entry instead, which 6.1 would take for a table, and write to the image.
  */
 static void daxfs_fault_around(const struct vm_fault *vmf, unsigned long pfn)
 {
@@ -195,7 +198,7 @@ static void daxfs_fault_around(const struct vm_fault *vmf, unsigned long pfn)
 		daxfs_map_pfns(vmf, pfn, start, end);
 		return;
 	}
-	/* The pages of what has struct pages lie one behind the other. */
+	/* Memory with struct pages is contiguous. */
 	daxfs_insert_pages(vma, start, pfn - PHYS_PFN(wanted - start),
 			   PHYS_PFN(wanted - start));
 	daxfs_insert_pages(vma, wanted + PAGE_SIZE, pfn + 1,
@@ -203,10 +206,9 @@ static void daxfs_fault_around(const struct vm_fault *vmf, unsigned long pfn)
 }
 
 /*
- * The kernel follows a huge entry to its struct page, for pins, smaps and
- * clear_refs, and where it pins takes all 512 for one folio: memory without
- * struct pages has none, and in a dma-buf they are of many folios. Both are
- * mapped in small pages.
+ * The kernel goes from a huge entry to its struct page for pins, smaps and clear_refs,
+ * and for a pin takes all 512 pages as one folio. Memory without struct pages has none,
+ * and the pages of a dma-buf belong to many folios. Both are mapped in small pages.
  */
 static bool daxfs_can_map_huge(const struct daxfs_backing *backing,
 			       unsigned long pfn)
@@ -215,10 +217,10 @@ static bool daxfs_can_map_huge(const struct daxfs_backing *backing,
 }
 
 /*
- * Finds the first page frame of a huge entry around a fault. All faults in these
- * 2 MiB that run at the same time get the same answer: it depends on the bounds of
- * the mapping, which don't change meanwhile, and on what never changes. Return:
- * whether there can be such an entry.
+ * Finds the first page frame of a huge entry around a fault. All concurrent faults in
+ * these 2 MiB get the same answer: it depends on the bounds of the mapping, which don't
+ * change while a fault runs, and on constants. Return: whether there can be such an
+ * entry.
  */
 static bool daxfs_find_huge(const struct vm_fault *vmf, unsigned long *pfn)
 {
@@ -251,7 +253,7 @@ static vm_fault_t daxfs_map_huge(struct vm_fault *vmf, unsigned long pfn)
 	return result;
 }
 
-/* Where no huge entry is possible, there is nothing to order, so no lock. */
+/* If no huge entry is possible, there is nothing to order, so no lock is taken. */
 static vm_fault_t daxfs_map_small(struct vm_fault *vmf,
 				  const struct daxfs_backing *backing,
 				  unsigned long pfn)
@@ -294,7 +296,7 @@ static vm_fault_t daxfs_fault(struct vm_fault *vmf)
 			backing->operations->pfn(backing, offset);
 
 		if (vmf->cow_page)
-			result = daxfs_fault_copy(vmf, backing->address + offset);
+			result = daxfs_fault_copy(vmf, inode);
 		else if (pfn != DAXFS_NO_PFN)
 			result = daxfs_map_small(vmf, backing, pfn);
 	}
@@ -307,7 +309,7 @@ static vm_fault_t daxfs_huge_fault(struct vm_fault *vmf, DAXFS_FAULT_SIZE size)
 	unsigned long pfn;
 	vm_fault_t result;
 
-	/* A private page is copied, as a small one. */
+	/* Private pages are copied one by one. */
 	if (size != DAXFS_FAULT_PMD || vmf->flags & FAULT_FLAG_WRITE ||
 	    !daxfs_find_huge(vmf, &pfn))
 		return VM_FAULT_FALLBACK;
@@ -317,8 +319,8 @@ static vm_fault_t daxfs_huge_fault(struct vm_fault *vmf, DAXFS_FAULT_SIZE size)
 }
 
 /*
- * Reads of debuggers, where the memory has no struct pages by which the kernel
- * could get at it itself. Writes have made private copies by then.
+ * Reads of debuggers from memory without struct pages, which the kernel can't access
+ * itself. Before a write the kernel has made a private copy, which it can access.
  */
 static int daxfs_vma_access(struct vm_area_struct *vma, unsigned long address,
 			    void *buffer, int length, int write)
@@ -328,24 +330,24 @@ static int daxfs_vma_access(struct vm_area_struct *vma, unsigned long address,
 			  (address - vma->vm_start);
 	const u64 end = (u64)daxfs_page_count(inode) << PAGE_SHIFT;
 	u64 count = min_t(u64, length, vma->vm_end - address);
+	int err;
 
 	if (write || start >= end)
 		return -EIO;
 	count = min(count, end - start);
-	if (copy_mc_to_kernel(buffer, daxfs_backing_of(inode)->address +
-			      DAXFS_I(inode)->node.data_offset + start, count))
-		return -EIO;
-	return count;
+	err = daxfs_content_copy(daxfs_image_of(inode), &DAXFS_I(inode)->node,
+				 start, buffer, count);
+	return err ? err : count;
 }
 
-/* It does nothing; that it exists is what matters, see compat.h. */
+/* Does nothing; it only has to exist, see DAXFS_MREMAP_WANTS_CLOSE. */
 static void daxfs_vma_close(struct vm_area_struct *vma)
 {
 }
 
 /*
- * The same. daxfs_fault() maps the pages around the faulting one: it may allocate
- * page tables, which is not allowed here.
+ * Does nothing either, see DAXFS_FAULT_WANTS_MAP_PAGES. daxfs_fault() maps the pages
+ * around the faulting one: it may allocate page tables, which is not allowed here.
  */
 static vm_fault_t daxfs_map_pages(struct vm_fault *vmf, pgoff_t first,
 				  pgoff_t last)
@@ -366,8 +368,8 @@ static const struct vm_operations_struct daxfs_vm_operations = {
  * @file: the file
  * @vma: the mapping
  *
- * VM_MIXEDMAP for private mappings as well: their pages come from the image
- * until they are written.
+ * VM_MIXEDMAP also for private mappings: they map pages of the image until they are
+ * written.
  *
  * Return: 0, or -EACCES for a shared writable mapping.
  */

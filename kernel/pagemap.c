@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Struct pages for memory that has none, so that mappings of it can be pinned:
+ * Makes struct pages for memory that has none, so that mappings of it can be pinned:
  * for O_DIRECT, RDMA, process_vm_readv(2), vmsplice(2) and debuggers.
  */
 #include <linux/memremap.h>
@@ -18,25 +18,25 @@
 static struct workqueue_struct *daxfs_workqueue;
 
 /*
- * Struct pages that are going look as if they were gone, and what overlaps
- * them must wait until they are.
+ * get_dev_pagemap() no longer finds struct pages while memunmap_pages() runs, so a new
+ * mount of the same range must wait until that has returned.
  */
 static DEFINE_MUTEX(daxfs_pagemap_lock);
 
 /*
- * When pages that are still pinned are looked at again: soon at first, since most
- * pins are short, and then less and less often.
+ * Jiffies until pages that are still pinned are checked again. Most pins are short, so
+ * the interval doubles from the first to the second value.
  */
 #define DAXFS_PIN_INTERVAL (HZ / 10)
-#define DAXFS_PIN_INTERVAL_MOST (2 * HZ)
+#define DAXFS_PIN_INTERVAL_MAX (2 * HZ)
 
 /**
  * struct daxfs_pagemap - struct pages of a region
- * @map: what the kernel knows of them
- * @release: gives them back when the last pin is gone
- * @free_to: where the last look found a pin. Nothing before it is pinned, and nothing
- *	will be: no mapping is left to pin pages of
- * @interval: until the next look, in jiffies
+ * @map: for memremap_pages()
+ * @release: removes them when the last pin is gone
+ * @free_to: physical address at which the last check found a pin. Nothing before it is
+ *	pinned, or will be: no mapping is left
+ * @interval: jiffies until the next check
  */
 struct daxfs_pagemap {
 	struct dev_pagemap map;
@@ -45,13 +45,13 @@ struct daxfs_pagemap {
 	unsigned long interval;
 };
 
-/* Bytes of memory that share one reference count. */
+/* Bytes of a folio, which has one reference count. */
 #define DAXFS_FOLIO_SIZE (PAGE_SIZE << DAXFS_PAGEMAP_ORDER)
 
 /*
- * A pin outlives the mapping it was taken from, and the mount: a page in a
- * pipe, a registered buffer. memunmap_pages() does not wait for those of
- * MEMORY_DEVICE_GENERIC. What nobody uses has one reference.
+ * A pin outlives the mapping and the mount: a page in a pipe, a registered buffer.
+ * memunmap_pages() does not wait for pins of MEMORY_DEVICE_GENERIC. An unused page has
+ * one reference.
  */
 static bool daxfs_pagemap_is_pinned(struct daxfs_pagemap *pagemap)
 {
@@ -66,7 +66,7 @@ static bool daxfs_pagemap_is_pinned(struct daxfs_pagemap *pagemap)
 	return false;
 }
 
-/* Whether all of a folio belongs to it; some kernels leave the end out. */
+/* Whether folios have all of their pages; some kernels leave out the last ones. */
 static bool daxfs_pagemap_is_whole(const struct daxfs_pagemap *pagemap)
 {
 	const struct range *range = &pagemap->map.range;
@@ -100,7 +100,7 @@ static void daxfs_pagemap_release_work(struct work_struct *work)
 
 	if (daxfs_pagemap_is_pinned(pagemap)) {
 		pagemap->interval = min_t(unsigned long, 2 * pagemap->interval,
-					  DAXFS_PIN_INTERVAL_MOST);
+					  DAXFS_PIN_INTERVAL_MAX);
 		queue_delayed_work(daxfs_workqueue, &pagemap->release,
 				   pagemap->interval);
 		return;
@@ -109,13 +109,13 @@ static void daxfs_pagemap_release_work(struct work_struct *work)
 	module_put(THIS_MODULE);
 }
 
-/* The memory's own node, or one near it: it may have no other memory, and be offline. */
+/* The NUMA node of the memory, or one near it: without System RAM a node is offline. */
 static int daxfs_pagemap_node(phys_addr_t phys)
 {
 	return numa_map_to_online_node(phys_to_target_node(phys));
 }
 
-/* Whether nobody has given any part of a range struct pages. */
+/* Whether no driver has made struct pages for any part of a range. */
 static bool daxfs_pagemap_is_free(u64 start, u64 size)
 {
 	u64 at;
@@ -134,13 +134,13 @@ static bool daxfs_pagemap_is_free(u64 start, u64 size)
 }
 
 /**
- * daxfs_pagemap_create() - give memory struct pages and map it
+ * daxfs_pagemap_create() - make struct pages for memory and map it
  * @phys: its physical address, a multiple of 2 MiB
  * @size: bytes, a multiple of 2 MiB
  * @address: set to the kernel address of its first byte
  *
- * Return: the struct pages, or an ERR_PTR: -EBUSY where another driver has given
- * some of it struct pages.
+ * Return: the struct pages, or an ERR_PTR: -EBUSY if a driver has made struct pages for
+ * some of it.
  */
 struct daxfs_pagemap *daxfs_pagemap_create(phys_addr_t phys, u64 size,
 					   void **address)
@@ -161,7 +161,7 @@ struct daxfs_pagemap *daxfs_pagemap_create(phys_addr_t phys, u64 size,
 	pagemap->interval = DAXFS_PIN_INTERVAL;
 	pagemap->map.vmemmap_shift = DAXFS_PAGEMAP_ORDER;
 	mutex_lock(&daxfs_pagemap_lock);
-	/* memremap_pages() would warn, or forget those in the middle. */
+	/* memremap_pages() would warn, or not notice some in the middle. */
 	if (daxfs_pagemap_is_free(phys, size))
 		mapped = memremap_pages(&pagemap->map,
 					daxfs_pagemap_node(phys));
@@ -181,8 +181,8 @@ struct daxfs_pagemap *daxfs_pagemap_create(phys_addr_t phys, u64 size,
 }
 
 /**
- * daxfs_pagemap_release() - take the struct pages of memory away
- * @pagemap: the struct pages; freed, at once or when the last pin is gone
+ * daxfs_pagemap_release() - remove the struct pages of memory and unmap it
+ * @pagemap: the struct pages; freed at once, or when the last pin is gone
  */
 void daxfs_pagemap_release(struct daxfs_pagemap *pagemap)
 {
@@ -190,7 +190,7 @@ void daxfs_pagemap_release(struct daxfs_pagemap *pagemap)
 		daxfs_pagemap_free(pagemap);
 		return;
 	}
-	pr_info("daxfs: pages at %#llx are still pinned, and stay until they are not\n",
+	pr_info("daxfs: pages at %#llx are still pinned: the module stays in use until they are released\n",
 		(unsigned long long)pagemap->map.range.start);
 	__module_get(THIS_MODULE);
 	queue_delayed_work(daxfs_workqueue, &pagemap->release,
@@ -198,7 +198,7 @@ void daxfs_pagemap_release(struct daxfs_pagemap *pagemap)
 }
 
 /**
- * daxfs_pagemap_module_init() - get ready to wait for pins
+ * daxfs_pagemap_module_init() - prepare to wait for pins
  *
  * Return: 0, or -ENOMEM.
  */
@@ -209,7 +209,7 @@ int daxfs_pagemap_module_init(void)
 }
 
 /**
- * daxfs_pagemap_module_exit() - the counterpart; no pin is left
+ * daxfs_pagemap_module_exit() - undo daxfs_pagemap_module_init(); no pin is left
  */
 void daxfs_pagemap_module_exit(void)
 {

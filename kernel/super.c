@@ -42,7 +42,7 @@ static int daxfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 	buf->f_blocks = image->total_size >> sb->s_blocksize_bits;
 	buf->f_files = image->inode_count;
 	buf->f_namelen = DAXFS_NAME_MAX;
-	/* Version 1 has no UUID, and some refuse a filesystem without an id. */
+	/* Images without a UUID need an id as well: some programs require one. */
 	buf->f_fsid = uuid_is_null(&sb->s_uuid) ?
 		u64_to_fsid(huge_encode_dev(sb->s_dev)) :
 		uuid_to_fsid(sb->s_uuid.b);
@@ -51,19 +51,20 @@ static int daxfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 
 static int daxfs_show_options(struct seq_file *seq, struct dentry *root)
 {
-	const struct daxfs_backing *backing = &DAXFS_SB(root->d_sb)->backing;
+	const struct daxfs_backing *backing = DAXFS_SB(root->d_sb)->backing;
 
-	backing->operations->show_options(backing, seq);
+	if (backing->operations->show_options)
+		backing->operations->show_options(backing, seq);
 	return 0;
 }
 
 /*
- * A new mount of the same memory waits for this one to end, which on 6.1 it no
- * longer does when kill_anon_super() has returned.
+ * Not in daxfs_kill_sb(): a new mount of the same memory waits for this one, but on 6.1
+ * only until kill_anon_super() has returned.
  */
 static void daxfs_put_super(struct super_block *sb)
 {
-	daxfs_backing_unmap(&DAXFS_SB(sb)->backing);
+	daxfs_backing_unmap(DAXFS_SB(sb)->backing);
 }
 
 const struct super_operations daxfs_super_operations = {
@@ -74,38 +75,23 @@ const struct super_operations daxfs_super_operations = {
 	.show_options = daxfs_show_options,
 };
 
-/* Says why an image was refused. Return: @err, or what mount(2) gives. */
-static int daxfs_refuse(struct fs_context *fc, int err,
-			const struct daxfs_defect *defect)
-{
-	if (err != -EUCLEAN)
-		return err;
-	if (defect->ino == 0)
-		return invalfc(fc, "not a valid image: superblock: %s is %#llx, expected %s",
-			       defect->field, (unsigned long long)defect->found,
-			       defect->expected);
-	return invalfc(fc, "not a valid image: inode %u: %s is %#llx, expected %s",
-		       defect->ino, defect->field,
-		       (unsigned long long)defect->found, defect->expected);
-}
-
 /**
- * daxfs_validate() - check a whole image, and say how long it took
+ * daxfs_validate() - check a whole image, and log the time that it took
  * @sb: of the mount
- * @fc: gets a message on failure
+ * @fc: logs a message on failure
  *
- * Return: 0, -EINVAL for a broken image, -ENOMEM, or -EINTR.
+ * Return: 0, -EINVAL for a corrupt image, -ENOMEM, or -EINTR.
  */
 int daxfs_validate(struct super_block *sb, struct fs_context *fc)
 {
 	struct daxfs_sb_info *info = DAXFS_SB(sb);
 	const ktime_t start = ktime_get();
-	struct daxfs_defect defect;
+	struct daxfs_corruption corruption;
 	int err;
 
-	err = daxfs_image_validate(&info->image, &defect);
+	err = daxfs_image_validate(&info->image, &corruption);
 	if (err)
-		return daxfs_refuse(fc, err, &defect);
+		return daxfs_refuse(fc, err, &corruption);
 	info->validated = true;
 	pr_info("daxfs (%s): validated %u inodes in %lld us\n", sb->s_id,
 		info->image.inode_count,
@@ -113,35 +99,53 @@ int daxfs_validate(struct super_block *sb, struct fs_context *fc)
 	return 0;
 }
 
+/* Maps the memory: of a region of unknown size, as much as the image needs. */
+static int daxfs_map(struct daxfs_backing *backing, struct fs_context *fc)
+{
+	struct daxfs_corruption corruption;
+	struct daxfs_superblock raw;
+	u64 needed = 0;
+	int err;
+
+	if (!backing->size && backing->operations->peek) {
+		err = backing->operations->peek(backing, &raw, sizeof(raw), fc);
+		if (err)
+			return err;
+		err = daxfs_image_find_size(&raw, &needed, &corruption);
+		if (err)
+			return daxfs_refuse(fc, err, &corruption);
+	}
+	return backing->operations->map(backing, needed, fc);
+}
+
 /**
  * daxfs_fill_super() - map the memory of a new superblock and open its image
  * @sb: the superblock
- * @request: the memory
  * @validate: whether to check the whole image
- * @fc: gets a message on failure
+ * @fc: logs a message on failure
  *
  * Return: 0, or a negative errno.
  */
-int daxfs_fill_super(struct super_block *sb,
-		     const struct daxfs_request *request, bool validate,
+int daxfs_fill_super(struct super_block *sb, bool validate,
 		     struct fs_context *fc)
 {
 	struct daxfs_sb_info *info = DAXFS_SB(sb);
-	struct daxfs_backing *backing = &info->backing;
-	struct daxfs_defect defect;
+	struct daxfs_backing *backing = info->backing;
+	struct daxfs_corruption corruption;
+	struct daxfs_node entry;
 	struct inode *root;
 	int err;
 
-	/* For the log: there may be several mounts. */
+	/* Messages name the mount by it. */
 	snprintf(sb->s_id, sizeof(sb->s_id), "%u:%u", MAJOR(sb->s_dev),
 		 MINOR(sb->s_dev));
-	err = backing->operations->map(backing, request, fc);
+	err = daxfs_map(backing, fc);
 	if (err)
 		return err;
 	err = daxfs_image_open(&info->image, backing->address, backing->size,
-			       &defect);
+			       &entry, &corruption);
 	if (err)
-		return daxfs_refuse(fc, err, &defect);
+		return daxfs_refuse(fc, err, &corruption);
 	if (validate) {
 		err = daxfs_validate(sb, fc);
 		if (err)
@@ -157,25 +161,25 @@ int daxfs_fill_super(struct super_block *sb,
 	sb->s_op = &daxfs_super_operations;
 	sb->s_export_op = &daxfs_export_operations;
 	sb->s_xattr = daxfs_xattr_handlers;
-	/* Who writes to the memory does not tell the kernel. */
+	/* The kernel does not see writes of others to the memory. */
 	sb->s_iflags |= SB_I_IMA_UNVERIFIABLE_SIGNATURE;
 	if (memchr_inv(info->image.uuid, 0, sizeof(info->image.uuid)))
 		super_set_uuid(sb, info->image.uuid, sizeof(info->image.uuid));
 
-	root = daxfs_iget(sb, info->image.root_ino);
+	root = daxfs_iget(sb, &entry);
 	if (IS_ERR(root))
 		return PTR_ERR(root);
 	sb->s_root = d_make_root(root);
 	return sb->s_root ? 0 : -ENOMEM;
 }
 
-/* What was mapped for a mount that failed goes here, where there was no root. */
+/* Also for a mount that failed before it had a root: then there was no put_super(). */
 static void daxfs_kill_sb(struct super_block *sb)
 {
 	struct daxfs_sb_info *info = DAXFS_SB(sb);
 
 	kill_anon_super(sb);
-	daxfs_backing_exit(&info->backing);
+	daxfs_backing_release(info->backing);
 	kfree(info);
 }
 
@@ -199,7 +203,7 @@ static int __init daxfs_init(void)
 {
 	int err;
 
-	/* A page of a file is a page of memory. */
+	/* Each page of a file is mapped from one page of memory. */
 	BUILD_BUG_ON(PAGE_SIZE != DAXFS_BLOCK_SIZE);
 
 	daxfs_fault_locks_init();
@@ -209,15 +213,12 @@ static int __init daxfs_init(void)
 					      daxfs_init_inode_once);
 	if (!daxfs_inode_cache)
 		return -ENOMEM;
-	err = daxfs_pagemap_module_init();
+	err = daxfs_backing_module_init();
 	if (err)
 		goto destroy_cache;
-	err = daxfs_dmabuf_module_init();
-	if (err)
-		goto exit_pagemap;
 	err = daxfs_sysfs_init();
 	if (err)
-		goto exit_dmabuf;
+		goto exit_backing;
 	err = register_filesystem(&daxfs_type);
 	if (err)
 		goto exit_sysfs;
@@ -225,10 +226,8 @@ static int __init daxfs_init(void)
 
 exit_sysfs:
 	daxfs_sysfs_exit();
-exit_dmabuf:
-	daxfs_dmabuf_module_exit();
-exit_pagemap:
-	daxfs_pagemap_module_exit();
+exit_backing:
+	daxfs_backing_module_exit();
 destroy_cache:
 	kmem_cache_destroy(daxfs_inode_cache);
 	return err;
@@ -238,8 +237,7 @@ static void __exit daxfs_exit(void)
 {
 	unregister_filesystem(&daxfs_type);
 	daxfs_sysfs_exit();
-	daxfs_dmabuf_module_exit();
-	daxfs_pagemap_module_exit();
+	daxfs_backing_module_exit();
 	/* Inodes are freed after a grace period. */
 	rcu_barrier();
 	kmem_cache_destroy(daxfs_inode_cache);
@@ -248,5 +246,5 @@ static void __exit daxfs_exit(void)
 module_init(daxfs_init);
 module_exit(daxfs_exit);
 
-MODULE_DESCRIPTION("Read-only filesystem that lies directly in memory");
+MODULE_DESCRIPTION("Read-only filesystem in directly mapped memory");
 MODULE_LICENSE("GPL");

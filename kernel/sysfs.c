@@ -1,33 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/fs/daxfs/features: a file for each thing that this module can do.
+ * /sys/fs/daxfs/features: a file for each feature of this module.
  */
 #include <linux/fs.h>
 #include <linux/kobject.h>
+#include <linux/slab.h>
 #include <linux/sysfs.h>
 
 #include "daxfs.h"
 
 /* Compatible features of the format. */
-static const char * const daxfs_format_features[] = DAXFS_MODULE_FEATURES;
+static const char *const daxfs_format_features[] = DAXFS_MODULE_FEATURES;
 
-/* Features of mounts. */
-static const char * const daxfs_mount_features[] = {
-	"phys", "dmabuf", "pages", "validate",
+/* Features of mounts. Each kind of memory is one as well, by its name. */
+static const char *const daxfs_mount_features[] = {
+	"pages",
+	"validate",
 };
-
-#define DAXFS_FEATURE_COUNT (ARRAY_SIZE(daxfs_format_features) + \
-			     ARRAY_SIZE(daxfs_mount_features))
 
 static struct kobject *daxfs_kobject;
-static struct kobj_attribute daxfs_features[DAXFS_FEATURE_COUNT];
-/* Ends with NULL. */
-static struct attribute *daxfs_attributes[DAXFS_FEATURE_COUNT + 1];
-
-static const struct attribute_group daxfs_feature_group = {
-	.name = "features",
-	.attrs = daxfs_attributes,
-};
+static struct kobject *daxfs_features;
+static struct kobj_attribute *daxfs_attributes;
 
 static ssize_t daxfs_feature_show(struct kobject *kobject,
 				  struct kobj_attribute *attribute, char *buffer)
@@ -35,20 +28,37 @@ static ssize_t daxfs_feature_show(struct kobject *kobject,
 	return sysfs_emit(buffer, "supported\n");
 }
 
-static void __init daxfs_set_features(size_t first, const char * const *names,
-				      size_t count)
+static int daxfs_add_feature(struct kobj_attribute *attribute, const char *name)
 {
+	sysfs_attr_init(&attribute->attr);
+	attribute->attr.name = name;
+	attribute->attr.mode = 0444;
+	attribute->show = daxfs_feature_show;
+	return sysfs_create_file(daxfs_features, &attribute->attr);
+}
+
+static int daxfs_add_features(void)
+{
+	const struct daxfs_backing_operations *const *kind;
+	struct kobj_attribute *attribute;
+	size_t count = ARRAY_SIZE(daxfs_format_features) +
+		       ARRAY_SIZE(daxfs_mount_features);
 	size_t i;
+	int err = 0;
 
-	for (i = 0; i < count; i++) {
-		struct kobj_attribute *feature = &daxfs_features[first + i];
-
-		feature->attr.name = names[i];
-		feature->attr.mode = 0444;
-		feature->show = daxfs_feature_show;
-		sysfs_attr_init(&feature->attr);
-		daxfs_attributes[first + i] = &feature->attr;
-	}
+	for (kind = daxfs_backing_kinds; *kind; kind++)
+		count++;
+	daxfs_attributes = kcalloc(count, sizeof(*daxfs_attributes), GFP_KERNEL);
+	if (!daxfs_attributes)
+		return -ENOMEM;
+	attribute = daxfs_attributes;
+	for (i = 0; !err && i < ARRAY_SIZE(daxfs_format_features); i++)
+		err = daxfs_add_feature(attribute++, daxfs_format_features[i]);
+	for (i = 0; !err && i < ARRAY_SIZE(daxfs_mount_features); i++)
+		err = daxfs_add_feature(attribute++, daxfs_mount_features[i]);
+	for (kind = daxfs_backing_kinds; !err && *kind; kind++)
+		err = daxfs_add_feature(attribute++, (*kind)->name);
+	return err;
 }
 
 /**
@@ -56,21 +66,18 @@ static void __init daxfs_set_features(size_t first, const char * const *names,
  *
  * Return: 0, or a negative errno.
  */
-int __init daxfs_sysfs_init(void)
+int daxfs_sysfs_init(void)
 {
-	const size_t count = ARRAY_SIZE(daxfs_format_features);
-	int err;
-
-	daxfs_set_features(0, daxfs_format_features, count);
-	daxfs_set_features(count, daxfs_mount_features,
-			   ARRAY_SIZE(daxfs_mount_features));
+	int err = -ENOMEM;
 
 	daxfs_kobject = kobject_create_and_add("daxfs", fs_kobj);
 	if (!daxfs_kobject)
 		return -ENOMEM;
-	err = sysfs_create_group(daxfs_kobject, &daxfs_feature_group);
+	daxfs_features = kobject_create_and_add("features", daxfs_kobject);
+	if (daxfs_features)
+		err = daxfs_add_features();
 	if (err)
-		kobject_put(daxfs_kobject);
+		daxfs_sysfs_exit();
 	return err;
 }
 
@@ -79,6 +86,8 @@ int __init daxfs_sysfs_init(void)
  */
 void daxfs_sysfs_exit(void)
 {
-	sysfs_remove_group(daxfs_kobject, &daxfs_feature_group);
+	/* Removes its files as well. */
+	kobject_put(daxfs_features);
 	kobject_put(daxfs_kobject);
+	kfree(daxfs_attributes);
 }

@@ -18,16 +18,16 @@ static int daxfs_find_xattr(struct inode *inode, const char *name,
 {
 	const struct daxfs_image *image = daxfs_image_of(inode);
 	struct daxfs_xattr_cursor cursor;
-	struct daxfs_defect defect;
+	struct daxfs_corruption corruption;
 	int err;
 
-	err = daxfs_image_xattrs(image, inode->i_ino, &cursor, &defect);
+	err = daxfs_image_xattrs(image, inode->i_ino, &cursor, &corruption);
 	if (err)
-		return daxfs_report(inode->i_sb, err, &defect);
+		return daxfs_report(inode->i_sb, err, &corruption);
 	for (;;) {
-		err = daxfs_image_next_xattr(image, &cursor, xattr, &defect);
+		err = daxfs_image_next_xattr(image, &cursor, xattr, &corruption);
 		if (err < 0)
-			return daxfs_report(inode->i_sb, err, &defect);
+			return daxfs_report(inode->i_sb, err, &corruption);
 		if (err == 0)
 			return -ENODATA;
 		if (strcmp(xattr->name, name) == 0)
@@ -35,7 +35,7 @@ static int daxfs_find_xattr(struct inode *inode, const char *name,
 	}
 }
 
-/* Only the size, where there is no @buffer. */
+/* Returns only the size if @buffer is NULL. */
 static int daxfs_xattr_get(const struct xattr_handler *handler,
 			   struct dentry *unused, struct inode *inode,
 			   const char *name, void *buffer, size_t size)
@@ -78,7 +78,7 @@ const struct xattr_handler *daxfs_xattr_handlers[] = {
 	NULL
 };
 
-/* What getxattr(2) would not give is not listed either. */
+/* Lists only names that getxattr(2) can read. */
 static bool daxfs_lists_xattr(const char *name)
 {
 	if (strncmp(name, XATTR_TRUSTED_PREFIX, XATTR_TRUSTED_PREFIX_LEN) == 0)
@@ -93,8 +93,8 @@ static bool daxfs_lists_xattr(const char *name)
 /**
  * daxfs_listxattr() - list the names of the attributes of a file
  * @dentry: the file
- * @buffer: for the names, each with its NUL; NULL to learn the size
- * @size: of @buffer
+ * @buffer: for the names, each NUL-terminated; NULL to get only the size
+ * @size: bytes of @buffer
  *
  * Return: bytes of all names, or a negative errno.
  */
@@ -103,14 +103,14 @@ ssize_t daxfs_listxattr(struct dentry *dentry, char *buffer, size_t size)
 	struct inode *inode = d_inode(dentry);
 	const struct daxfs_image *image = daxfs_image_of(inode);
 	struct daxfs_xattr_cursor cursor;
-	struct daxfs_defect defect;
+	struct daxfs_corruption corruption;
 	struct daxfs_xattr xattr;
 	size_t used = 0;
 	int err;
 
-	err = daxfs_image_xattrs(image, inode->i_ino, &cursor, &defect);
+	err = daxfs_image_xattrs(image, inode->i_ino, &cursor, &corruption);
 	while (!err) {
-		err = daxfs_image_next_xattr(image, &cursor, &xattr, &defect);
+		err = daxfs_image_next_xattr(image, &cursor, &xattr, &corruption);
 		if (err == 0)
 			return used;
 		if (err < 0)
@@ -127,16 +127,16 @@ ssize_t daxfs_listxattr(struct dentry *dentry, char *buffer, size_t size)
 		if (used > XATTR_LIST_MAX)
 			return -E2BIG;
 	}
-	return daxfs_report(inode->i_sb, err, &defect);
+	return daxfs_report(inode->i_sb, err, &corruption);
 }
 
 /**
  * daxfs_get_acl() - read a POSIX ACL
- * @inode: whose
+ * @inode: the inode
  * @type: ACL_TYPE_ACCESS or ACL_TYPE_DEFAULT
  * @rcu: whether the caller may not sleep
  *
- * Return: the ACL, NULL where there is none, or an ERR_PTR.
+ * Return: the ACL, NULL if there is none, or an ERR_PTR.
  */
 struct posix_acl *daxfs_get_acl(struct inode *inode, int type, bool rcu)
 {
@@ -154,7 +154,7 @@ struct posix_acl *daxfs_get_acl(struct inode *inode, int type, bool rcu)
 		return NULL;
 	if (err)
 		return ERR_PTR(err);
-	/* The place and the size of one look: the memory may change meanwhile. */
+	/* Uses the offset and size found above: the memory may have changed since. */
 	value = kvmalloc(xattr.value_len, GFP_KERNEL);
 	if (!value)
 		return ERR_PTR(-ENOMEM);

@@ -78,7 +78,7 @@ export function errorsOf(lines: readonly string[]): ReportedError[] {
   return errors;
 }
 
-/** The lines that both programs print: without seeks, and errors without their defect. */
+/** The lines that both programs print alike: without seeks, and errors without the corruption. */
 export function comparable(lines: readonly string[]): string[] {
   const kept: string[] = [];
   for (const line of lines) {

@@ -152,6 +152,10 @@ function visitOf(name: string): Visit {
   return visit;
 }
 
+/** What the module logs when an operation meets a corruption. */
+const REPORT =
+  /daxfs \(\d+:\d+\): corrupt image: inode [1-9]\d*: \w+ is (0x[0-9a-f]+|0), expected .+; run mkdaxfs check on it$/;
+
 /** Statuses that timeout(1) of busybox or coreutils ends with when time is up. */
 const TIMED_OUT = /^ran \S+ (124|137|143)$/;
 
@@ -225,5 +229,9 @@ await describeGuest("the corpus in a virtual machine", "corpus", OPTIONS, (guest
     ]);
     const errors = guest.result.kernelMessages.filter((line) => /daxfs/.test(line));
     expect(errors.length).toBeGreaterThan(0);
+    // Of what was mounted: the module names the mount.
+    const reports = errors.filter((line) => /daxfs \(/.test(line));
+    expect(reports.length).toBeGreaterThan(0);
+    for (const line of reports) expect(line).toMatch(REPORT);
   });
 });

@@ -70,7 +70,7 @@ const REFUSALS: Readonly<Record<string, { options: string; message: RegExp }>> =
   },
   "no size, and an image that says it is larger than its device": {
     options: "phys=$IMAGE5_PHYS",
-    message: /total_size is 0x400000, the region has only 0x200000 bytes/,
+    message: /the image has 0x400000 bytes, the region at 0x[0-9a-f]+ only 0x200000$/,
   },
   "memory that the firmware has claimed": { options: "phys=0xf0000,size=64K", message: /in use/ },
   "pages for an odd size": {

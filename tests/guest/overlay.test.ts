@@ -7,7 +7,6 @@ import { expect, it } from "vitest";
 import { DECORATION, decorate } from "../support/decoration.js";
 import { buildImage, compileHelper, failedChecks, hostScript } from "../support/environment.js";
 import { describeGuest } from "../support/guest-suite.js";
-import { compareInGuest, comparison, hostManifest, manifestSetup } from "../support/tree-comparison.js";
 import {
   EXPECTED_MERGE,
   MAKE_ARCHIVES,
@@ -17,6 +16,12 @@ import {
   MARKED_TREE,
   SHOW_ARCHIVES,
 } from "../support/overlay-layers.js";
+import {
+  compareInGuest,
+  comparison,
+  hostManifest,
+  manifestSetup,
+} from "../support/tree-comparison.js";
 
 const HELPERS = [
   "handle_checks",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Replaces what image.c and image_validate.c use of the kernel, for user space.
+ * What kernel/image*.c take from the kernel, for user-space builds.
  */
 #ifndef _DAXFS_IMAGE_USER_H
 #define _DAXFS_IMAGE_USER_H

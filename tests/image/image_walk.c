@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Walks an image with kernel/image.c in user space as the VFS walks a mount:
- * readdir, lookup of every name, node, identity, symlink, xattrs, content.
+ * Walks an image with kernel/image*.c in user space, in the way the VFS walks a
+ * mount: readdir, lookup of every name, node, hard link, symlink, xattrs,
+ * content.
  *
  *   image_walk IMAGE             prints the tree in the format of walk_report.h
  *   image_walk IMAGE MUTATIONS   walks the image once with each of the
@@ -14,12 +15,12 @@
  *                                bytes that has allocated: "allocated LARGEST MOST",
  *                                at a time and at the same time
  *
- * An error line ends with the inode, field and value of the defect. For an
- * image that can't be opened, the only line is "refused FIELD INO FOUND".
+ * An error line ends with the inode, field and value of the corruption. An image that
+ * can't be opened gives only "refused FIELD INO FOUND".
  *
  * MUTATIONS is a run of records of little-endian numbers: u32 patches, then for
- * each u32 offset, u32 size and the bytes. The output for each is a line
- * "refused", "sound" or "defects N".
+ * each u32 offset, u32 size and the bytes. A line "refused", "sound" or
+ * "corruptions N" answers each.
  *
  * The image is in a heap block of exactly its size, so that the sanitizers find
  * a read outside it.
@@ -71,8 +72,8 @@ struct walk {
 	bool quiet;
 	bool validate;
 	u64 entries;
-	u64 defects;
-	/* Keeps the compiler from removing reads. */
+	u64 corruptions;
+	/* Keeps the compiler from dropping reads. */
 	volatile u8 sink;
 	char path[WALK_PATH_MAX];
 };
@@ -89,17 +90,17 @@ static void *allocate(size_t size)
 	return memory;
 }
 
-static void defect_found(struct walk *walk, size_t path_size,
-			 const char *operation, int err,
-			 const struct daxfs_defect *defect)
+static void found_corrupt(struct walk *walk, size_t path_size,
+			  const char *operation, int err,
+			  const struct daxfs_corruption *corruption)
 {
-	walk->defects++;
+	walk->corruptions++;
 	if (walk->quiet)
 		return;
 	report_error(walk->path, path_size, operation, -err);
 	if (err == -EUCLEAN)
-		printf("\t%" PRIu32 "\t%s\t%" PRIu64, defect->ino,
-		       defect->field, defect->found);
+		printf("\t%" PRIu32 "\t%s\t%" PRIu64, corruption->ino,
+		       corruption->field, corruption->found);
 	putchar('\n');
 }
 
@@ -109,11 +110,11 @@ static void walk_xattrs(struct walk *walk, const struct daxfs_node *node,
 	const struct daxfs_image *image = &walk->image;
 	struct daxfs_xattr_cursor cursor;
 	struct daxfs_xattr *found = NULL;
-	struct daxfs_defect defect;
+	struct daxfs_corruption corruption;
 	size_t count = 0, i;
 	int err;
 
-	err = daxfs_image_xattrs(image, node->ino, &cursor, &defect);
+	err = daxfs_image_xattrs(image, node->ino, &cursor, &corruption);
 	while (!err) {
 		found = realloc(found, (count + 1) * sizeof(*found));
 		if (!found) {
@@ -121,7 +122,7 @@ static void walk_xattrs(struct walk *walk, const struct daxfs_node *node,
 			exit(2);
 		}
 		err = daxfs_image_next_xattr(image, &cursor, &found[count],
-					     &defect);
+					     &corruption);
 		if (err == 0)
 			break;
 		if (err > 0) {
@@ -131,7 +132,7 @@ static void walk_xattrs(struct walk *walk, const struct daxfs_node *node,
 	}
 	/* As listxattr(2): all or nothing. */
 	if (err < 0) {
-		defect_found(walk, path_size, "listxattr", err, &defect);
+		found_corrupt(walk, path_size, "listxattr", err, &corruption);
 		count = 0;
 	}
 	for (i = 0; i < count; i++) {
@@ -169,23 +170,20 @@ static void print_entry(struct walk *walk, const struct daxfs_node *node,
 	putchar('\n');
 }
 
-/* Loads a node as daxfs_lookup() and daxfs_iget() do. */
-static int load_node(struct walk *walk, u32 ino, struct daxfs_node *node,
+/* What daxfs_iget() does with an entry. */
+static int load_node(struct walk *walk, struct daxfs_node *node,
 		     char target[DAXFS_SYMLINK_MAX + 1],
-		     struct daxfs_defect *defect)
+		     struct daxfs_corruption *corruption)
 {
-	int err = daxfs_image_node(&walk->image, ino, node, defect);
+	int err = daxfs_image_resolve_link(&walk->image, node, corruption);
 
-	if (!err)
-		err = daxfs_image_identity(&walk->image, node, defect);
 	if (!err && S_ISLNK(node->mode))
-		err = daxfs_image_symlink(&walk->image, node, target, defect);
+		err = daxfs_image_symlink(&walk->image, node, target, corruption);
 	return err;
 }
 
 struct name {
 	u32 size;
-	u32 ino;
 	char bytes[DAXFS_NAME_MAX + 1];
 };
 
@@ -196,19 +194,19 @@ static void check_seek(struct walk *walk, const struct daxfs_node *dir,
 {
 	char name[DAXFS_NAME_MAX + 1];
 	struct daxfs_dir_cursor cursor;
-	struct daxfs_defect defect;
+	struct daxfs_corruption corruption;
 	struct daxfs_node child;
 	int err;
 
-	err = daxfs_image_seek(&walk->image, dir, index, &cursor, &defect);
+	err = daxfs_image_seek(&walk->image, dir, index, &cursor, &corruption);
 	if (!err)
 		err = daxfs_image_next(&walk->image, dir, &cursor, &child, name,
-				       &defect);
+				       &corruption);
 	if (err < 0)
-		defect_found(walk, path_size, "seek", err, &defect);
+		found_corrupt(walk, path_size, "seek", err, &corruption);
 	else if (err != (index < count) ||
 		 (err && strcmp(name, names[index].bytes) != 0))
-		defect_found(walk, path_size, "seek-elsewhere", -EIO, &defect);
+		found_corrupt(walk, path_size, "seek-elsewhere", -EIO, &corruption);
 }
 
 static void check_seeks(struct walk *walk, const struct daxfs_node *dir,
@@ -233,14 +231,13 @@ static void walk_directory(struct walk *walk, const struct daxfs_node *dir,
 {
 	const struct daxfs_image *image = &walk->image;
 	struct daxfs_dir_cursor cursor;
-	struct daxfs_defect defect;
+	struct daxfs_corruption corruption;
 	struct name *names = NULL;
 	size_t count = 0, room = 0, i;
 	struct daxfs_node child;
-	u32 ino;
 	int err;
 
-	err = daxfs_image_seek(image, dir, 0, &cursor, &defect);
+	err = daxfs_image_seek(image, dir, 0, &cursor, &corruption);
 	while (!err) {
 		if (count == room) {
 			room = room ? 2 * room : 16;
@@ -251,23 +248,23 @@ static void walk_directory(struct walk *walk, const struct daxfs_node *dir,
 			}
 		}
 		err = daxfs_image_next(image, dir, &cursor, &child,
-				       names[count].bytes, &defect);
+				       names[count].bytes, &corruption);
 		if (err == 0)
 			break;
 		if (err > 0) {
-			names[count].size = child.name_len;
-			names[count++].ino = child.link_ino ?: child.ino;
+			names[count++].size = child.name_len;
 			err = 0;
 		}
 	}
 	if (err)
-		defect_found(walk, path_size, "list", err, &defect);
+		found_corrupt(walk, path_size, "list", err, &corruption);
 	else
 		check_seeks(walk, dir, names, count, path_size);
 
-	err = daxfs_image_lookup(image, dir, "no such name", 12, &ino, &defect);
+	err = daxfs_image_lookup(image, dir, "no such name", 12, &child,
+				 &corruption);
 	if (err == 0) {
-		walk->defects++;
+		walk->corruptions++;
 		fprintf(stderr, "found what is not there\n");
 	}
 
@@ -282,11 +279,11 @@ static void walk_directory(struct walk *walk, const struct daxfs_node *dir,
 		memcpy(walk->path + path_size + 1, names[i].bytes,
 		       names[i].size);
 		err = daxfs_image_lookup(image, dir, names[i].bytes,
-					 names[i].size, &ino, &defect);
+					 names[i].size, &own, &corruption);
 		if (!err)
-			err = load_node(walk, ino, &own, own_target, &defect);
+			err = load_node(walk, &own, own_target, &corruption);
 		if (err)
-			defect_found(walk, size, "stat", err, &defect);
+			found_corrupt(walk, size, "stat", err, &corruption);
 		else
 			walk_node(walk, &own, own_target, size);
 	}
@@ -312,23 +309,23 @@ static void walk_node(struct walk *walk, const struct daxfs_node *node,
 /* Return: whether the image could be opened. */
 static bool walk_image(struct walk *walk, const u8 *bytes, size_t size)
 {
-	struct daxfs_defect defect;
+	struct daxfs_corruption corruption;
 	struct daxfs_node root;
 	u32 ino;
 	int err;
 
 	walk->entries = 0;
-	walk->defects = 0;
-	err = daxfs_image_open(&walk->image, bytes, size, &defect);
+	walk->corruptions = 0;
+	err = daxfs_image_open(&walk->image, bytes, size, &root, &corruption);
 	if (err) {
 		if (!walk->quiet)
 			printf("refused\t%s\t%" PRIu32 "\t%" PRIu64 "\n",
-			       defect.field, defect.ino, defect.found);
+			       corruption.field, corruption.ino, corruption.found);
 		return false;
 	}
-	err = load_node(walk, walk->image.root_ino, &root, NULL, &defect);
+	err = load_node(walk, &root, NULL, &corruption);
 	if (err)
-		defect_found(walk, 0, "stat", err, &defect);
+		found_corrupt(walk, 0, "stat", err, &corruption);
 	else
 		walk_node(walk, &root, NULL, 0);
 
@@ -337,17 +334,18 @@ static bool walk_image(struct walk *walk, const u8 *bytes, size_t size)
 		char target[DAXFS_SYMLINK_MAX + 1];
 		struct daxfs_node node;
 
-		if (load_node(walk, ino, &node, target, &defect) == 0 &&
+		if (daxfs_image_node(&walk->image, ino, &node, &corruption) == 0 &&
+		    load_node(walk, &node, target, &corruption) == 0 &&
 		    S_ISREG(node.mode) && node.size > 0)
 			walk->sink = bytes[node.data_offset + node.size - 1];
 	}
 	/* Numbers that are not in the table. */
-	if (daxfs_image_node(&walk->image, 0, &root, &defect) != -EUCLEAN ||
+	if (daxfs_image_node(&walk->image, 0, &root, &corruption) != -EUCLEAN ||
 	    (walk->image.inode_count < U32_MAX &&
 	     daxfs_image_node(&walk->image, walk->image.inode_count + 1, &root,
-			      &defect) != -EUCLEAN)) {
-		walk->defects++;
-		fprintf(stderr, "found a node outside the table\n");
+			      &corruption) != -EUCLEAN)) {
+		walk->corruptions++;
+		fprintf(stderr, "found a node that is not there\n");
 	}
 	return true;
 }
@@ -355,18 +353,19 @@ static bool walk_image(struct walk *walk, const u8 *bytes, size_t size)
 /* Return: whether the image could be opened. */
 static bool validate_image(struct walk *walk, const u8 *bytes, size_t size)
 {
-	struct daxfs_defect defect;
+	struct daxfs_corruption corruption;
+	struct daxfs_node root;
 	int err;
 
-	err = daxfs_image_open(&walk->image, bytes, size, &defect);
+	err = daxfs_image_open(&walk->image, bytes, size, &root, &corruption);
 	if (err)
 		return false;
-	err = daxfs_image_validate(&walk->image, &defect);
+	err = daxfs_image_validate(&walk->image, &corruption);
 	if (err == 0)
 		puts("valid");
 	else if (err == -EUCLEAN)
-		printf("broken\t%s\t%" PRIu32 "\t%" PRIu64 "\n", defect.field,
-		       defect.ino, defect.found);
+		printf("broken\t%s\t%" PRIu32 "\t%" PRIu64 "\n", corruption.field,
+		       corruption.ino, corruption.found);
 	else
 		printf("error\t%d\n", err);
 	return true;
@@ -429,10 +428,10 @@ static void walk_mutations(struct walk *walk, const u8 *base, size_t size,
 				puts("refused");
 		} else if (!walk_image(walk, image, size))
 			puts("refused");
-		else if (walk->defects == 0)
+		else if (walk->corruptions == 0)
 			puts("sound");
 		else
-			printf("defects %" PRIu64 "\n", walk->defects);
+			printf("corruptions %" PRIu64 "\n", walk->corruptions);
 		free(image);
 	}
 }

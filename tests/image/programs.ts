@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Builds the C programs of this directory. */
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
@@ -17,6 +18,8 @@ async function compile(output: string, parameters: string[]): Promise<string> {
 
 /** Builds image_walk with AddressSanitizer and UndefinedBehaviorSanitizer. */
 export async function buildImageWalk(directory: string): Promise<string> {
+  // Those that also compile in user space.
+  const sources = (await readdir(kernel)).filter((name) => /^image.*\.c$/.test(name)).sort();
   return compile(join(directory, "image_walk"), [
     "-std=gnu11",
     "-O1",
@@ -29,8 +32,7 @@ export async function buildImageWalk(directory: string): Promise<string> {
     "-I",
     kernel,
     join(here, "image_walk.c"),
-    join(kernel, "image.c"),
-    join(kernel, "image_validate.c"),
+    ...sources.map((name) => join(kernel, name)),
     "-lz",
   ]);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The kernel module's checked access to an image, kernel/image.c, in user space and under the
+// The kernel module's checked access to an image, kernel/image*.c, in user space and under the
 // sanitizers: it sees what ImageReader sees, survives the corpus, and refuses what the checker
 // would let pass nowhere.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -136,6 +136,16 @@ describe("the corpus", () => {
     }
   });
 
+  it("is refused with any incompatible feature that the module does not support", async () => {
+    const bytes = loadBase("version1", dataDirectory());
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    for (let bit = 16; bit < 32; bit++) {
+      const flag = (1 << bit) >>> 0;
+      view.setUint32(8, flag, true);
+      expect(await walkBytes(bytes)).toEqual([`refused\tflags\t0\t${flag}`]);
+    }
+  });
+
   it("is refused at any length that cuts it", async () => {
     const bytes = loadBase("version1", dataDirectory());
     for (const length of [0, 1, 183, 184, 4095, 4096, 4097, bytes.length - 1]) {
@@ -172,7 +182,7 @@ describe.each(BASE_NAMES)(`random mutations of %s, seed ${SEED}`, (name) => {
 
   it("give no report of a sanitizer, and of every kind of verdict some", () => {
     expect(verdicts).toHaveLength(MUTATIONS);
-    for (const kind of ["refused", "sound", "defects"]) {
+    for (const kind of ["refused", "sound", "corruptions"]) {
       expect(verdicts.filter((verdict) => verdict.startsWith(kind)).length).toBeGreaterThan(20);
     }
   });
@@ -191,7 +201,7 @@ describe.each(BASE_NAMES)(`random mutations of %s, seed ${SEED}`, (name) => {
     expect(validated.filter((verdict) => verdict === "valid").length).toBeGreaterThan(20);
   });
 
-  it("give no defect where the checker has no finding, and the checker always ends", () => {
+  it("find no corruption where the checker has no finding, and the checker always ends", () => {
     const disagreements: string[] = [];
     judgements.forEach(({ findings }, index) => {
       if (findings > 0 || verdicts[index] === "sound") return;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What checking a whole image takes of memory and time, with kernel/image_validate.c in user space:
+// What checking a whole image takes of memory and time, with kernel/image_validate*.c in user space:
 // a fixed amount of memory, whatever the image says of itself, and no time that grows faster than it.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -79,7 +79,6 @@ export function emitHeader(): string {
   flags.push(
     define("DAXFS_COMPATIBLE_MASK", hex(format.COMPATIBLE_MASK)),
     define("DAXFS_INCOMPATIBLE_MASK", hex(format.INCOMPATIBLE_MASK)),
-    define("DAXFS_KNOWN_FLAGS", hex(format.KNOWN_FLAGS)),
   );
   const listed = format.FEATURES.filter(
     ({ name, module }) => module && (format.FLAG[name] & format.COMPATIBLE_MASK) !== 0,
