@@ -75,8 +75,8 @@ export const FEATURES = [
     bit: 1,
     meaning:
       "the children of each directory have consecutive inode numbers, in ascending byte order of " +
-      "their names, and the size of a directory is 64 × the number of children, so lookup is a " +
-      "binary search and a seek in readdir is arithmetic",
+      "their names; the size of a directory is 64 × the number of children. Lookup is then a " +
+      "binary search, and a seek in readdir is arithmetic",
   },
   {
     name: "LINKS",
