@@ -59,51 +59,51 @@ struct daxfs_superblock {
 	__le32 block_size;
 	/* length of the image in bytes, a multiple of 4096 */
 	__le64 total_size;
-	/* start of the inode table */
+	/* offset of the inode table */
 	__le64 inode_offset;
-	/* entries of the inode table, at least 1 */
+	/* number of entries in the inode table, at least 1 */
 	__le32 inode_count;
-	/* number of the root directory: 1 */
+	/* inode number of the root directory: 1 */
 	__le32 root_inode;
-	/* start of the string table */
+	/* offset of the string table */
 	__le64 strtab_offset;
-	/* bytes of the string table */
+	/* size of the string table in bytes */
 	__le64 strtab_size;
-	/* start of the data area, 4096-aligned */
+	/* offset of the data area, 4096-aligned */
 	__le64 data_offset;
 	/*
-	 * derived from the content, so equal inputs give equal images
+	 * derived from the content, so that equal inputs give equal images
 	 * (extension)
 	 */
 	__u8 uuid[16];
 	/* UTF-8, NUL-padded (extension) */
 	__u8 label[32];
-	/* 0, or SOURCE_DATE_EPOCH in nanoseconds (extension) */
+	/* build time: 0, or SOURCE_DATE_EPOCH in nanoseconds (extension) */
 	__le64 build_time_ns;
-	/* start of the xattr area, 8-aligned (extension) */
+	/* offset of the xattr area, 8-aligned (extension) */
 	__le64 xattr_offset;
-	/* bytes of the xattr area (extension) */
+	/* size of the xattr area in bytes (extension) */
 	__le64 xattr_size;
-	/* rows of the xattr index (extension) */
+	/* number of rows in the xattr index (extension) */
 	__le32 xattr_rows;
 	/*
-	 * alignment that the region should have for the largest mappings: 12
-	 * or 21 (extension)
+	 * log2 of the alignment that the memory region should have for the
+	 * largest mappings: 12 or 21 (extension)
 	 */
 	__le32 data_align_log2;
 	/*
-	 * over the bytes of inode table, string table and xattr area, one
-	 * after the other, without what lies between them (extension)
+	 * CRC-32 of the inode table, the string table and the xattr area,
+	 * concatenated without the gaps between them (extension)
 	 */
 	__le32 metadata_crc32;
 	/*
-	 * over the 4096 bytes of the superblock with this field taken as 0
+	 * CRC-32 of the 4096 bytes of the superblock, with this field set to 0
 	 * (extension)
 	 */
 	__le32 super_crc32;
 	/*
-	 * SHA-256 of the SHA-256 digests, in order, of each 2 MiB chunk of the
-	 * data area (the last may be shorter), so that several cores can
+	 * SHA-256 of the concatenated SHA-256 digests of the 2 MiB chunks of
+	 * the data area (the last may be shorter), so that several cores can
 	 * compute it (extension)
 	 */
 	__u8 data_digest[32];
@@ -155,44 +155,48 @@ static_assert(sizeof(struct daxfs_superblock) == 184, "struct daxfs_superblock: 
 
 /* Inode */
 struct daxfs_inode {
-	/* its number: index in the table + 1 */
+	/* inode number: index in the table + 1 */
 	__le32 ino;
-	/* file type and permission bits, as st_mode */
+	/* file type and permission bits, as in st_mode */
 	__le32 mode;
 	/* owner */
 	__le32 uid;
 	/* group */
 	__le32 gid;
 	/*
-	 * regular file: bytes; directory: 64 x number of children; symlink:
-	 * length of the target; others: 0
+	 * regular file: size in bytes; directory: 64 x number of children;
+	 * symlink: length of the target; others: 0
 	 */
 	__le64 size;
 	/*
-	 * regular file: its content, 4096-aligned, 0 where empty; symlink: the
-	 * target, followed by one NUL; device: major << 32 | minor; others: 0
+	 * regular file: offset of the content, 4096-aligned, or 0 if empty;
+	 * symlink: offset of the target, which is followed by one NUL; device:
+	 * major << 32 | minor; others: 0
 	 */
 	__le64 data_offset;
-	/* of the name, in the string table */
+	/* offset of the name in the string table */
 	__le32 name_offset;
-	/* bytes of the name without its NUL, 1 to 255; root 0 */
+	/* length of the name without its NUL, 1 to 255; root: 0 */
 	__le32 name_len;
-	/* the directory that holds it; root 0 */
+	/* inode number of the parent directory; root: 0 */
 	__le32 parent_ino;
 	/*
-	 * directory: 2 + number of subdirectories; others: names of the file
-	 * in the image
+	 * directory: 2 + number of subdirectories; others: number of names of
+	 * the file in the image
 	 */
 	__le32 nlink;
 	/*
-	 * directory: its first child, 0 if empty; others: link_ino
-	 * (extension), 0 for a file with one name and for the first name of a
-	 * linked file, else the first name's number
+	 * directory: inode number of the first child, 0 if empty; others:
+	 * link_ino (extension): 0 for a file with one name and for the first
+	 * name of a hard-linked file, else the inode number of the first name
 	 */
 	__le32 first_child;
-	/* next entry of the same directory, 0 at the end */
+	/* inode number of the next entry of the same directory, 0 at the end */
 	__le32 next_sibling;
-	/* nanoseconds since 1970, negative allowed (extension) */
+	/*
+	 * modification time in nanoseconds since 1970; may be negative
+	 * (extension)
+	 */
 	__le64 mtime_ns;
 };
 
@@ -226,11 +230,11 @@ static_assert(sizeof(struct daxfs_inode) == 64, "struct daxfs_inode: size");
 
 /* Xattr index row */
 struct daxfs_xattr_row {
-	/* inode number; ascending (extension) */
+	/* inode number; rows are in ascending order (extension) */
 	__le32 ino;
 	/*
-	 * offset of the inode's set from xattr_offset, in units of 8 bytes
-	 * (extension)
+	 * offset of the inode's xattr set from xattr_offset, in units of 8
+	 * bytes (extension)
 	 */
 	__le32 set;
 };
@@ -244,8 +248,8 @@ static_assert(sizeof(struct daxfs_xattr_row) == 8, "struct daxfs_xattr_row: size
 /* Xattr set header */
 struct daxfs_xattr_set {
 	/*
-	 * entries that follow, each padded to 4 bytes, at most 32768; the
-	 * whole set is padded to 8 (extension)
+	 * number of entries that follow, at most 32768; each is padded to 4
+	 * bytes, the set to 8 (extension)
 	 */
 	__le32 count;
 };
@@ -256,11 +260,11 @@ static_assert(sizeof(struct daxfs_xattr_set) == 4, "struct daxfs_xattr_set: size
 
 /* Xattr entry header */
 struct daxfs_xattr_entry {
-	/* bytes of the name that follows this header, 1 to 255 (extension) */
+	/* length of the name that follows this header, 1 to 255 (extension) */
 	__le16 name_len;
 	/* 0 (extension) */
 	__le16 reserved;
-	/* bytes of the value that follows the name, at most 65536 (extension) */
+	/* length of the value that follows the name, at most 65536 (extension) */
 	__le32 value_len;
 };
 

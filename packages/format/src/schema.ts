@@ -83,16 +83,16 @@ export const FEATURES = [
     module: true,
     meaning:
       "the children of each directory have consecutive inode numbers, in ascending byte order of " +
-      "their names, and a directory's size is 64 × their number: a lookup is a binary search, a " +
-      "seek in readdir is arithmetic",
+      "their names; the size of a directory is 64 × the number of children. Lookup is then a " +
+      "binary search, and a seek in readdir is arithmetic",
   },
   {
     name: "LINKS",
     bit: 2,
     module: true,
     meaning:
-      "`link_ino` is valid: 0, or the inode number of the first name of the same file, which is " +
-      "the identity that a reader shows for all of them",
+      "`link_ino` is valid: 0, or the inode number of the first name of the same file, which " +
+      "readers use for all names of the file",
   },
   { name: "XATTRS", bit: 3, module: true, meaning: "the xattr area is present" },
   {
@@ -100,14 +100,14 @@ export const FEATURES = [
     bit: 4,
     module: true,
     meaning:
-      "the two crc fields are valid: CRC-32 of IEEE 802.3, the `crc32` of zlib, the kernel's " +
-      "`crc32_le` with ~0 in and out",
+      "`metadata_crc32` and `super_crc32` are valid: CRC-32 of IEEE 802.3, as `crc32` of zlib and " +
+      "`crc32_le` of Linux with ~0 as initial value and final XOR",
   },
   {
     name: "DIGEST",
     bit: 5,
     module: false,
-    meaning: "`data_digest` is valid; written on request, since hashing costs as much as building",
+    meaning: "`data_digest` is valid; optional, because hashing takes as long as building",
   },
 ] as const satisfies readonly FeatureBit[];
 
@@ -151,22 +151,27 @@ export const SUPERBLOCK = {
       type: u64,
       meaning: "length of the image in bytes, a multiple of 4096",
     },
-    { name: "inode_offset", offset: 24, type: u64, meaning: "start of the inode table" },
+    { name: "inode_offset", offset: 24, type: u64, meaning: "offset of the inode table" },
     {
       name: "inode_count",
       offset: 32,
       type: u32,
-      meaning: "entries of the inode table, at least 1",
+      meaning: "number of entries in the inode table, at least 1",
     },
-    { name: "root_inode", offset: 36, type: u32, meaning: "number of the root directory: 1" },
-    { name: "strtab_offset", offset: 40, type: u64, meaning: "start of the string table" },
-    { name: "strtab_size", offset: 48, type: u64, meaning: "bytes of the string table" },
-    { name: "data_offset", offset: 56, type: u64, meaning: "start of the data area, 4096-aligned" },
+    { name: "root_inode", offset: 36, type: u32, meaning: "inode number of the root directory: 1" },
+    { name: "strtab_offset", offset: 40, type: u64, meaning: "offset of the string table" },
+    { name: "strtab_size", offset: 48, type: u64, meaning: "size of the string table in bytes" },
+    {
+      name: "data_offset",
+      offset: 56,
+      type: u64,
+      meaning: "offset of the data area, 4096-aligned",
+    },
     {
       name: "uuid",
       offset: 64,
       type: bytes(16),
-      meaning: "derived from the content, so equal inputs give equal images",
+      meaning: "derived from the content, so that equal inputs give equal images",
       extension: true,
     },
     {
@@ -180,35 +185,36 @@ export const SUPERBLOCK = {
       name: "build_time_ns",
       offset: 112,
       type: i64,
-      meaning: "0, or SOURCE_DATE_EPOCH in nanoseconds",
+      meaning: "build time: 0, or SOURCE_DATE_EPOCH in nanoseconds",
       extension: true,
     },
     {
       name: "xattr_offset",
       offset: 120,
       type: u64,
-      meaning: "start of the xattr area, 8-aligned",
+      meaning: "offset of the xattr area, 8-aligned",
       extension: true,
     },
     {
       name: "xattr_size",
       offset: 128,
       type: u64,
-      meaning: "bytes of the xattr area",
+      meaning: "size of the xattr area in bytes",
       extension: true,
     },
     {
       name: "xattr_rows",
       offset: 136,
       type: u32,
-      meaning: "rows of the xattr index",
+      meaning: "number of rows in the xattr index",
       extension: true,
     },
     {
       name: "data_align_log2",
       offset: 140,
       type: u32,
-      meaning: "alignment that the region should have for the largest mappings: 12 or 21",
+      meaning:
+        "log2 of the alignment that the memory region should have for the largest mappings: 12 or 21",
       extension: true,
     },
     {
@@ -216,15 +222,15 @@ export const SUPERBLOCK = {
       offset: 144,
       type: u32,
       meaning:
-        "over the bytes of inode table, string table and xattr area, one after the other, without " +
-        "what lies between them",
+        "CRC-32 of the inode table, the string table and the xattr area, concatenated without the " +
+        "gaps between them",
       extension: true,
     },
     {
       name: "super_crc32",
       offset: 148,
       type: u32,
-      meaning: "over the 4096 bytes of the superblock with this field taken as 0",
+      meaning: "CRC-32 of the 4096 bytes of the superblock, with this field set to 0",
       extension: true,
     },
     {
@@ -232,7 +238,7 @@ export const SUPERBLOCK = {
       offset: 152,
       type: bytes(32),
       meaning:
-        "SHA-256 of the SHA-256 digests, in order, of each 2 MiB chunk of the data area (the last " +
+        "SHA-256 of the concatenated SHA-256 digests of the 2 MiB chunks of the data area (the last " +
         "may be shorter), so that several cores can compute it",
       extension: true,
     },
@@ -244,8 +250,8 @@ export const INODE = {
   title: "Inode",
   size: 64,
   fields: [
-    { name: "ino", offset: 0, type: u32, meaning: "its number: index in the table + 1" },
-    { name: "mode", offset: 4, type: u32, meaning: "file type and permission bits, as st_mode" },
+    { name: "ino", offset: 0, type: u32, meaning: "inode number: index in the table + 1" },
+    { name: "mode", offset: 4, type: u32, meaning: "file type and permission bits, as in st_mode" },
     { name: "uid", offset: 8, type: u32, meaning: "owner" },
     { name: "gid", offset: 12, type: u32, meaning: "group" },
     {
@@ -253,50 +259,62 @@ export const INODE = {
       offset: 16,
       type: u64,
       meaning:
-        "regular file: bytes; directory: 64 × number of children; symlink: length of the target; " +
-        "others: 0",
+        "regular file: size in bytes; directory: 64 × number of children; symlink: length of the " +
+        "target; others: 0",
     },
     {
       name: "data_offset",
       offset: 24,
       type: u64,
       meaning:
-        "regular file: its content, 4096-aligned, 0 where empty; symlink: the target, followed by " +
-        "one NUL; device: major << 32 | minor; others: 0",
+        "regular file: offset of the content, 4096-aligned, or 0 if empty; symlink: offset of the " +
+        "target, which is followed by one NUL; device: major << 32 | minor; others: 0",
     },
-    { name: "name_offset", offset: 32, type: u32, meaning: "of the name, in the string table" },
+    {
+      name: "name_offset",
+      offset: 32,
+      type: u32,
+      meaning: "offset of the name in the string table",
+    },
     {
       name: "name_len",
       offset: 36,
       type: u32,
-      meaning: "bytes of the name without its NUL, 1 to 255; root 0",
+      meaning: "length of the name without its NUL, 1 to 255; root: 0",
     },
-    { name: "parent_ino", offset: 40, type: u32, meaning: "the directory that holds it; root 0" },
+    {
+      name: "parent_ino",
+      offset: 40,
+      type: u32,
+      meaning: "inode number of the parent directory; root: 0",
+    },
     {
       name: "nlink",
       offset: 44,
       type: u32,
-      meaning: "directory: 2 + number of subdirectories; others: names of the file in the image",
+      meaning:
+        "directory: 2 + number of subdirectories; others: number of names of the file in the image",
     },
     {
       name: "first_child",
       offset: 48,
       type: u32,
       meaning:
-        "directory: its first child, 0 if empty; others: `link_ino` (extension), 0 for a file with " +
-        "one name and for the first name of a linked file, else the first name's number",
+        "directory: inode number of the first child, 0 if empty; others: `link_ino` (extension): 0 " +
+        "for a file with one name and for the first name of a hard-linked file, else the inode " +
+        "number of the first name",
     },
     {
       name: "next_sibling",
       offset: 52,
       type: u32,
-      meaning: "next entry of the same directory, 0 at the end",
+      meaning: "inode number of the next entry of the same directory, 0 at the end",
     },
     {
       name: "mtime_ns",
       offset: 56,
       type: i64,
-      meaning: "nanoseconds since 1970, negative allowed",
+      meaning: "modification time in nanoseconds since 1970; may be negative",
       extension: true,
     },
   ],
@@ -307,12 +325,18 @@ export const XATTR_ROW = {
   title: "Xattr index row",
   size: 8,
   fields: [
-    { name: "ino", offset: 0, type: u32, meaning: "inode number; ascending", extension: true },
+    {
+      name: "ino",
+      offset: 0,
+      type: u32,
+      meaning: "inode number; rows are in ascending order",
+      extension: true,
+    },
     {
       name: "set",
       offset: 4,
       type: u32,
-      meaning: "offset of the inode's set from `xattr_offset`, in units of 8 bytes",
+      meaning: "offset of the inode's xattr set from `xattr_offset`, in units of 8 bytes",
       extension: true,
     },
   ],
@@ -328,7 +352,7 @@ export const XATTR_SET = {
       offset: 0,
       type: u32,
       meaning:
-        "entries that follow, each padded to 4 bytes, at most 32768; the whole set is padded to 8",
+        "number of entries that follow, at most 32768; each is padded to 4 bytes, the set to 8",
       extension: true,
     },
   ],
@@ -343,7 +367,7 @@ export const XATTR_ENTRY = {
       name: "name_len",
       offset: 0,
       type: u16,
-      meaning: "bytes of the name that follows this header, 1 to 255",
+      meaning: "length of the name that follows this header, 1 to 255",
       extension: true,
     },
     { name: "reserved", offset: 2, type: u16, meaning: "0", extension: true },
@@ -351,7 +375,7 @@ export const XATTR_ENTRY = {
       name: "value_len",
       offset: 4,
       type: u32,
-      meaning: "bytes of the value that follows the name, at most 65536",
+      meaning: "length of the value that follows the name, at most 65536",
       extension: true,
     },
   ],
