@@ -49,15 +49,13 @@ describe("content that only some programs see", () => {
 
   it("is refused where it follows a hard link of PAX and begins with a header", async () => {
     const link = header({ name: "link", type: "1", linkName: "next", size });
-    const zeros = Buffer.alloc(size);
     for (const [extra, content] of [
       [pax([["mtime", "1"]]), hidden],
       [given, hidden],
-      [given, zeros],
     ] as const) {
       expect(await refusal(archive(next, extra, link, content, next))).toBe(
-        `a.tar: link: is a hard link with a size of ${size} bytes, a header follows where its content should be, and programs ` +
-          "disagree about what counts (make the archive with GNU tar or bsdtar)",
+        `a.tar: link: is a hard link with a size of ${size} bytes, a header follows where its ` +
+          "content should be, and programs disagree about what counts (make the archive with GNU tar or bsdtar)",
       );
     }
   });
