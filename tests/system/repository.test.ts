@@ -128,6 +128,31 @@ describe("the repository", () => {
     expect(atRoot.length).toBeLessThanOrEqual(5);
   });
 
+  test("has the architecture that its page describes", async () => {
+    const page = await readFile(join(root, "docs/architecture.md"), "utf8");
+    const table = page.slice(page.indexOf("### Imports"), page.indexOf("Every room may import"));
+    const described = new Map(
+      [...table.matchAll(/^\| `(\w+)` \| (.*) \|$/gm)].map(([, room, names]) => [
+        room!,
+        [...names!.matchAll(/`(\w+)`/g)].map(([, name]) => name!),
+      ]),
+    );
+    expect([...described.keys()]).toEqual(Object.keys(ROOMS));
+    for (const [room, names] of described) {
+      // The page sums up what build.ts imports.
+      if (room !== "build") expect(names, room).toEqual(ROOMS[room]);
+    }
+    // Paths in the text are from the root, from the builder's package, or from its sources.
+    const starts = ["", "packages/mkdaxfs/", "packages/mkdaxfs/src/"];
+    const paths = [...page.matchAll(/`([\w.@-]+(?:\/[\w.@-]+)+\/?)`/g)].map(([, path]) => path!);
+    const missing = paths.filter(
+      (path) =>
+        !/NAME|^@|^\./.test(path) && !starts.some((start) => existsSync(join(root, start, path))),
+    );
+    expect(paths.length).toBeGreaterThan(50);
+    expect(missing).toEqual([]);
+  });
+
   test("keeps the generated files as the schema has them", async () => {
     const run = await execa("node", ["packages/format/dist/emit/main.js", "--check"], {
       cwd: root,
