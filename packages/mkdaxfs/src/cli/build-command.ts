@@ -3,18 +3,21 @@ import { buildImage } from "../build.js";
 import type { Flags } from "./build-flags.js";
 import { BuildMessages } from "./build-messages.js";
 import { buildOptions } from "./build-options.js";
+import { type Colors, colorsFor } from "./colors.js";
 import { interruptible, makesFile } from "./interruption.js";
 import { jsonReport } from "./json-report.js";
-import { barPaint, ProgressBar, showsBar } from "./progress-bar.js";
+import { ProgressBar, showsBar } from "./progress-bar.js";
 import { CompilerTuning } from "./v8-tuning.js";
 
 /** Builds, and prints what was built. @throws BuildError, InterruptedError */
 export async function runBuild(sources: readonly string[], flags: Flags): Promise<void> {
   const options = buildOptions(sources, flags, process.env);
+  const colors = await colorsFor(process.stderr.isTTY, process.env);
   const messages = new BuildMessages(
     (text) => process.stderr.write(text),
     flags.quiet ? "quiet" : flags.verbose ? "verbose" : "normal",
-    await progressBar(flags),
+    progressBar(flags, colors),
+    colors,
   );
   const tuning = new CompilerTuning();
   messages.sources(options.sources);
@@ -36,8 +39,8 @@ export async function runBuild(sources: readonly string[], flags: Flags): Promis
   if (flags.json) process.stdout.write(jsonReport(output, report));
 }
 
-async function progressBar(flags: Flags): Promise<ProgressBar | undefined> {
+function progressBar(flags: Flags, colors: Colors): ProgressBar | undefined {
   const { stderr, env } = process;
   if (flags.quiet || !showsBar(stderr.isTTY, env)) return undefined;
-  return new ProgressBar(stderr, await barPaint(env));
+  return new ProgressBar(stderr, colors.bar);
 }

@@ -2,6 +2,7 @@
 
 import { type ByteString, printable } from "@daxfs/format";
 import type { BuildReport, Progress, SourceSpec } from "../options.js";
+import { type Colors, PLAIN } from "./colors.js";
 import { oneLine } from "./one-line.js";
 import type { ProgressBar } from "./progress-bar.js";
 import { countText, sizeText, timeText } from "./units.js";
@@ -25,6 +26,7 @@ export class BuildMessages {
     private readonly write: (text: string) => void,
     private readonly verbosity: Verbosity,
     private readonly bar: ProgressBar | undefined,
+    private readonly colors: Colors = PLAIN,
   ) {}
 
   sources(sources: readonly SourceSpec[]): void {
@@ -40,7 +42,7 @@ export class BuildMessages {
   }
 
   warning(text: string): void {
-    this.line(`mkdaxfs: ${oneLine(text)}`);
+    this.line(`${this.colors.warning("mkdaxfs:")} ${oneLine(text)}`);
   }
 
   /** Ends the bar; to be called however the build ends. */
@@ -57,7 +59,7 @@ export class BuildMessages {
       `read in ${timeText(read)}, compared in ${timeText(hash)}, planned in ${timeText(plan)}, ` +
         `written in ${timeText(write)}, ${timeText(total)} in all`,
     );
-    if (this.verbosity !== "quiet") this.line(summary(output, report));
+    if (this.verbosity !== "quiet") this.line(summary(output, report, this.colors));
   }
 
   private omittedXattrs(omitted: readonly (readonly [name: ByteString, files: number])[]): void {
@@ -98,13 +100,17 @@ function sourceText(source: SourceSpec): string {
 }
 
 /** What was built, in one line. */
-export function summary(output: string | undefined, report: BuildReport): string {
+export function summary(
+  output: string | undefined,
+  report: BuildReport,
+  { built }: Colors = PLAIN,
+): string {
   const name = output === "-" ? "standard output" : (output ?? "nothing written");
   const saved = report.contentSize - report.storedSize;
   const shared = saved > 0 ? `, ${sizeText(saved)} saved by storing equal files once` : "";
   const uuid = report.uuid === undefined ? "" : `, UUID ${report.uuid}`;
   return (
-    `${oneLine(name)}: ${report.inodes} inodes, ${sizeText(report.storedSize)} of content in ` +
+    `${built(oneLine(name))}: ${report.inodes} inodes, ${sizeText(report.storedSize)} of content in ` +
     `${sizeText(report.totalSize)}${shared}${uuid}`
   );
 }

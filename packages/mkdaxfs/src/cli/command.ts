@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { CommanderError } from "commander";
 import { BuildError, isSystemError, systemErrorText } from "../errors.js";
 import { keepSpareThreads, type Thread } from "../jobs/threads.js";
+import { colorsFor } from "./colors.js";
 import { InterruptedError } from "./interruption.js";
 import { oneLine } from "./one-line.js";
 import { type Actions, createProgram } from "./program.js";
@@ -35,19 +36,20 @@ const actions: Actions = {
  * @returns the exit status
  */
 async function main(argv: readonly string[]): Promise<number> {
+  const { error: paint } = await colorsFor(process.stderr.isTTY, process.env);
   try {
-    await createProgram(actions, version()).parseAsync([...argv]);
+    await createProgram(actions, version(), paint).parseAsync([...argv]);
     return process.exitCode === undefined ? 0 : Number(process.exitCode);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
     // What keeps the process alive has been given up.
     if (error instanceof InterruptedError) process.exit(error.status);
     if (error instanceof BuildError) {
-      process.stderr.write(`mkdaxfs: ${oneLine(error.message)}\n`);
+      process.stderr.write(`${paint("mkdaxfs:")} ${oneLine(error.message)}\n`);
       return error instanceof UsageError ? USAGE_ERROR : 1;
     }
     const detail = error instanceof Error ? error.stack : String(error);
-    process.stderr.write(`mkdaxfs: this is a bug, please report it: ${detail}\n`);
+    process.stderr.write(`${paint("mkdaxfs:")} this is a bug, please report it: ${detail}\n`);
     return 70;
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { Command } from "commander";
 import { addBuildOptions, type Flags } from "./build-flags.js";
+import { type Paint, PLAIN } from "./colors.js";
 import { oneLine } from "./one-line.js";
 import { UsageError } from "./usage-error.js";
 
@@ -23,8 +24,12 @@ Examples:
   mkdaxfs rootfs/ --exclude '/var/cache/*' --all-root --mtime 2024-01-01 -o rootfs.daxfs
   mkdaxfs check rootfs.daxfs                        check an image for corruption`;
 
-/** The command line. */
-export function createProgram({ build, check }: Actions, version: string): Command {
+/** The command line. @param paint colours the name in front of an error */
+export function createProgram(
+  { build, check }: Actions,
+  version: string,
+  paint: Paint = PLAIN.error,
+): Command {
   const command = new Command("mkdaxfs")
     .usage("SOURCE... -o IMAGE [options]\n       mkdaxfs check IMAGE [--json]")
     .description(
@@ -32,7 +37,9 @@ export function createProgram({ build, check }: Actions, version: string): Comma
         "Sources are merged from left to right, over the images that are named by reference.",
     )
     .showSuggestionAfterError()
-    .configureOutput({ outputError: (text, write) => write(`mkdaxfs: ${commandError(text)}\n`) })
+    .configureOutput({
+      outputError: (text, write) => write(`${paint("mkdaxfs:")} ${commandError(text)}\n`),
+    })
     .exitOverride()
     // What follows "check" is for it.
     .enablePositionalOptions();

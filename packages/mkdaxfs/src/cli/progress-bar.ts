@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Progress } from "../options.js";
+import { type Paint, PLAIN } from "./colors.js";
 import { countText, sizeText } from "./units.js";
 
 /** Milliseconds between two drawings. */
@@ -13,11 +14,6 @@ export interface Terminal {
   write(text: string): unknown;
 }
 
-/** Colours the part of the bar that is done. */
-export type Paint = (text: string) => string;
-
-const asIs: Paint = (text) => text;
-
 /** One line on a terminal that says how far a build is. */
 export class ProgressBar {
   private drawn = false;
@@ -26,7 +22,8 @@ export class ProgressBar {
   /** @param now milliseconds, from whenever */
   constructor(
     private readonly terminal: Terminal,
-    private readonly paint: Paint = asIs,
+    /** Colours the part of the bar that is done. */
+    private readonly paint: Paint = PLAIN.bar,
     private readonly now: () => number = () => performance.now(),
   ) {
     // A build that is over at once shows none.
@@ -54,7 +51,7 @@ export class ProgressBar {
  * The line for a terminal.
  * @param width columns that it may take
  */
-export function progressLine(progress: Progress, width: number, paint: Paint = asIs): string {
+export function progressLine(progress: Progress, width: number, paint: Paint = PLAIN.bar): string {
   const { stage, done, total } = progress;
   const amount = AMOUNTS[stage];
   const name = stage.padEnd(6);
@@ -82,12 +79,4 @@ const AMOUNTS: Readonly<Record<Progress["stage"], (done: number) => string>> = {
  */
 export function showsBar(isTerminal: boolean, environment: NodeJS.ProcessEnv): boolean {
   return isTerminal && environment.TERM !== "dumb" && !environment.CI;
-}
-
-/** How the bar is coloured; NO_COLOR is as no-color.org has it. */
-export async function barPaint(environment: NodeJS.ProcessEnv): Promise<Paint> {
-  if (environment.NO_COLOR) return asIs;
-  // Loaded where there is a bar, since it costs every run some milliseconds.
-  const { Chalk } = await import("chalk");
-  return new Chalk({ level: 1 }).cyan;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, it } from "vitest";
-import { barPaint, ProgressBar, progressLine, showsBar } from "../../src/cli/progress-bar.js";
+import { ProgressBar, progressLine, showsBar } from "../../src/cli/progress-bar.js";
 
 describe("a line of progress", () => {
   it("has a bar, a share and amounts", () => {
@@ -76,10 +76,5 @@ describe("the environment", () => {
     expect(showsBar(true, { TERM: "dumb" })).toBe(false);
     expect(showsBar(true, { TERM: "xterm", CI: "true" })).toBe(false);
     expect(showsBar(true, { TERM: "xterm", CI: "" })).toBe(true);
-  });
-
-  it("decides whether it has colours", async () => {
-    expect((await barPaint({ NO_COLOR: "1" }))("#")).toBe("#");
-    expect((await barPaint({ NO_COLOR: "" }))("#")).toBe("\x1b[36m#\x1b[39m");
   });
 });
