@@ -7,6 +7,7 @@ import { build } from "esbuild";
 
 /** Packages with a file of their own: they are large, and few builds need them. */
 const RARELY_USED = {
+  "fast-glob": 'module.exports = require("fast-glob");',
   undici: 'export { Agent, ProxyAgent, request } from "undici";',
   "xz-decompress": 'export { XzReadableStream } from "xz-decompress";',
   yauzl: 'export * from "yauzl";',

@@ -3,8 +3,8 @@ import type { Platform } from "./platform.js";
 
 /**
  * Where a tree comes from: a path of this machine, recognised by what lies there (a directory, a
- * tar or zip archive, an OCI layout, a docker archive; "-" for an archive on standard input), or an
- * image's reference.
+ * tar or zip archive, an OCI layout, a docker archive; "-" for an archive on standard input), a glob of
+ * such paths, or an image's reference.
  */
 export type SourceSpec =
   | string

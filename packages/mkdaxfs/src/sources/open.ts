@@ -6,6 +6,7 @@ import type { ContainerImage } from "./container/container-image.js";
 import { imageSources } from "./container/layer-sources.js";
 import type { OpenContext } from "./context.js";
 import { openPath } from "./detect/detect.js";
+import { expandPatterns } from "./patterns.js";
 
 /** The trees that a build is made of, from the lowest to the highest. */
 export interface OpenedSources {
@@ -34,7 +35,7 @@ export async function openSources(
     if (specs.filter((spec) => spec === "-").length > 1) {
       throw new BuildError("standard input can be read once (give '-' once)");
     }
-    for (const spec of specs) {
+    for (const spec of await expandPatterns(specs)) {
       if (typeof spec === "string") {
         const opened = await openPath(spec, context);
         sources.push(...opened.sources);
