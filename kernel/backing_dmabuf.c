@@ -157,7 +157,7 @@ static bool daxfs_dmabuf_is_kept(const struct daxfs_dmabuf *backing,
 		const unsigned long pfn = daxfs_dmabuf_pfn(&backing->common, offset + at);
 
 		if (pfn != DAXFS_NO_PFN &&
-		    pfn != page_to_pfn(sg_page(entry)) + PHYS_PFN(at))
+		    pfn != page_to_pfn(sg_page(entry)) + PHYS_PFN(entry->offset + at))
 			return false;
 		if (at % SZ_2M == 0)
 			cond_resched();
@@ -301,8 +301,6 @@ static struct daxfs_backing *daxfs_dmabuf_create(const struct daxfs_request *req
 	if (request->has_size)
 		return ERR_PTR(invalfc(fc, "size= is not for a dmabuf: it has a size of its own"));
 	dmabuf = daxfs_dmabuf_get(request->file);
-	if (dmabuf == ERR_PTR(-EINVAL))
-		errorfc(fc, "dmabuf is not the file descriptor of a dma-buf");
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
 	backing = kzalloc(sizeof(*backing), GFP_KERNEL);
@@ -332,15 +330,25 @@ static bool daxfs_dmabuf_same(const struct daxfs_backing *common,
 
 /*
  * Takes the file of the parameter: 6.1 does not pass its number. A number in a string
- * would name a file of any task that mounts.
+ * would name a file of any task that mounts. Any user may call this. A file that is
+ * not a dma-buf is not kept: that of this context, or one that leads to it, would hold
+ * the context, and the context the file, for ever.
  */
 static int daxfs_dmabuf_parse(struct daxfs_request *request,
 			      struct fs_parameter *param, struct fs_context *fc)
 {
+	struct dma_buf *dmabuf;
+
 	if (param->type != fs_value_is_file)
 		return invalfc(fc, "dmabuf takes a descriptor by FSCONFIG_SET_FD, not a string");
 	if (request->file)
 		return invalfc(fc, "dmabuf was given twice");
+	dmabuf = daxfs_dmabuf_get(param->file);
+	if (dmabuf == ERR_PTR(-EINVAL))
+		errorfc(fc, "dmabuf is not the file descriptor of a dma-buf");
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	dma_buf_put(dmabuf);
 	request->file = param->file;
 	param->file = NULL;
 	return 0;

@@ -109,9 +109,8 @@ static inline bool daxfs_vma_can_be_huge(const struct vm_area_struct *vma)
 static inline bool daxfs_small_fault_is_huge(const struct vm_area_struct *vma)
 {
 #if DAXFS_CLEARS_BAD_PMD
-	/* Either can only change while no fault and no such walk runs. */
-	return vma_is_dax(vma) && !(vma->vm_flags & VM_NOHUGEPAGE) &&
-	       !test_bit(MMF_DISABLE_THP, &vma->vm_mm->flags);
+	/* MADV_NOHUGEPAGE as well: huge entries from before it are still there. */
+	return vma_is_dax(vma) && has_transparent_hugepage();
 #else
 	return false;
 #endif

@@ -86,7 +86,9 @@ int daxfs_sysfs_init(void)
  */
 void daxfs_sysfs_exit(void)
 {
-	/* Removes its files as well. */
+	/* Now, with the files, and not when the last reference goes. */
+	kobject_del(daxfs_features);
+	kobject_del(daxfs_kobject);
 	kobject_put(daxfs_features);
 	kobject_put(daxfs_kobject);
 	kfree(daxfs_attributes);

@@ -180,7 +180,10 @@ function addImageOptions(command: Command): void {
     .option("--uuid <uuid>", "instead of the one derived from the content")
     .option("--digest", "store a SHA-256 digest of the data, for check to verify")
     .addOption(
-      new Option("--align <size>", "alignment of files of 2 MiB and more: 2m for huge mappings")
+      new Option(
+        "--align <size>",
+        "alignment of files of 2 MiB and more: 4k, or 2m for huge mappings",
+      )
         .argParser(asValue(parseAlignment))
         .default(HUGE_SIZE, "2m"),
     )

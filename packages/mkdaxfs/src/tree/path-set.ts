@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 import type { ByteString } from "@daxfs/format";
+import { BuildError } from "../errors.js";
+
+/** Two bytes of a path ask for a node, which takes a hundred times as much. */
+const NODES_MAX = 1_000_000;
 
 interface Node {
   /** Whether the path that leads here was added. */
   isMember: boolean;
-  readonly below: Map<ByteString, Node>;
+  below: Map<ByteString, Node> | undefined;
 }
 
-const newNode = (): Node => ({ isMember: false, below: new Map() });
+const newNode = (): Node => ({ isMember: false, below: undefined });
 
 /**
  * Paths, by their parts. Whether one of them is above a path is found in time that grows with the
@@ -15,13 +19,23 @@ const newNode = (): Node => ({ isMember: false, below: new Map() });
  */
 export class PathSet {
   private readonly root = newNode();
+  private nodes = 0;
 
-  /** @param path clean, from the root */
+  /**
+   * @param path clean, from the root
+   * @throws BuildError where the paths have too many parts together
+   */
   add(path: ByteString): void {
     let node = this.root;
     for (const name of path === "" ? [] : path.split("/")) {
+      node.below ??= new Map();
       let next = node.below.get(name);
       if (next === undefined) {
+        if (++this.nodes > NODES_MAX) {
+          throw new BuildError(
+            `whiteouts name more than ${NODES_MAX} directories (the archive is broken)`,
+          );
+        }
         next = newNode();
         node.below.set(name, next);
       }
@@ -36,7 +50,7 @@ export class PathSet {
     for (let start = 0; node !== undefined && !node.isMember && start <= path.length; ) {
       const slash = path.indexOf("/", start);
       const end = slash < 0 ? path.length : slash;
-      node = node.below.get(path.slice(start, end));
+      node = node.below?.get(path.slice(start, end));
       start = end + 1;
     }
     return node?.isMember === true;

@@ -28,4 +28,12 @@ describe("a set of paths", () => {
     expect(set.covers(`${path}/x`)).toBe(true);
     expect(set.covers(path.slice(2))).toBe(false);
   });
+
+  it("has a limit for the parts of all paths, which ask for a hundred times their length", () => {
+    const set = new PathSet();
+    const below = Array(32_000).fill("d").join("/");
+    expect(() => {
+      for (let i = 0; i < 40; i++) set.add(`${i}/${below}`);
+    }).toThrow("whiteouts name more than 1000000 directories (the archive is broken)");
+  });
 });

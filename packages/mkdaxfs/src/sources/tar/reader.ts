@@ -291,7 +291,7 @@ export class TarReader {
       case "directory":
         return this.directoryHasContent(header, entry.storedSize) ? entry.storedSize : 0;
       case "link":
-        return this.linkHasContent(header, entry.storedSize) ? entry.storedSize : 0;
+        return this.linkHasContent(header, entry.storedSize, paxSize > 0) ? entry.storedSize : 0;
       default:
         return 0;
     }
@@ -300,8 +300,7 @@ export class TarReader {
   /**
    * Whether a directory's content follows. POSIX has the size of a directory as a quota, and old
    * programs, which write it as a file with a slash at the end of its name, give one without any
-   * content. Where a later program does so, GNU tar expects no content and libarchive does: look
-   * whether a header follows.
+   * content. Where a later program does so, programs disagree: look whether a header follows.
    */
   private directoryHasContent({ type }: TarHeader, size: number): boolean {
     switch (type) {
@@ -320,12 +319,13 @@ export class TarReader {
    * expects it there; GNU tar and Python never do. Before PAX some programs gave the size and no content:
    * as libarchive does, look whether a header follows in ustar. In PAX a header there is content to
    * some readers and an entry to others, so that either choice may lose something.
+   * @param isPaxSize whether a PAX header of the entry's own gives the size
    * @throws BuildError
    */
-  private linkHasContent({ format }: TarHeader, size: number): boolean {
-    if (size === 0 || format !== "ustar") return false;
+  private linkHasContent({ format }: TarHeader, size: number, isPaxSize: boolean): boolean {
+    if (size === 0 || (format !== "ustar" && !isPaxSize)) return false;
     const next = this.input.peek(TAR_BLOCK);
-    if (!this.isPax) return !looksLikeTar(next);
+    if (!this.isPax && !isPaxSize) return !looksLikeTar(next);
     if (looksLikeTar(next) && next.some((byte) => byte !== 0)) {
       throw this.failure(
         `is a hard link with a size of ${size} bytes, a header follows where its content should be, ` +

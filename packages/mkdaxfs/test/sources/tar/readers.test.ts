@@ -60,6 +60,26 @@ describe("content that only some programs see", () => {
     }
   });
 
+  it.each(["ustar", "gnu", "v7"] as const)(
+    "is refused where PAX gives the size of a hard link in format %s",
+    async (magic) => {
+      const link = header({ name: "link", type: "1", linkName: "next", magic });
+      expect(await refusal(archive(next, given, link, hidden, next))).toContain(
+        `link: is a hard link with a size of ${size} bytes, a header follows`,
+      );
+    },
+  );
+
+  it.each(["0", "\0"])(
+    "is refused where PAX gives a size to a directory of type %j",
+    async (type) => {
+      const directory = header({ name: "d/", type });
+      expect(await refusal(archive(given, directory, hidden, next))).toContain(
+        `d/: has the size ${size} in its PAX header and no content, and programs disagree`,
+      );
+    },
+  );
+
   it.each([["2"], ["3"], ["4"], ["5"], ["6"]])(
     "is refused where PAX gives a size to what has none: %s",
     async (type) => {

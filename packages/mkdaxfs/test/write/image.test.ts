@@ -3,17 +3,17 @@
 import { writeFileSync } from "node:fs";
 import { checkImage, describeFinding, HUGE_SIZE, ImageReader, MemoryBytes } from "@daxfs/format";
 import { describe, expect, it } from "vitest";
-import type { InodeEntry } from "../../../../src/model/source.js";
-import type { Plan } from "../../../../src/plan/plan.js";
-import { streamChunks, WINDOW_BUFFER_SIZE } from "../../../../src/write/copy.js";
+import type { InodeEntry } from "../../src/model/source.js";
+import type { Plan } from "../../src/plan/plan.js";
+import { streamChunks, WINDOW_BUFFER_SIZE } from "../../src/write/copy.js";
 import {
   contentUuid,
   encodeMetadata,
   encodeSuperblock,
   encodeTargets,
   type Identity,
-} from "../../../../src/write/metadata.js";
-import { batchOf, placedChunks } from "../../../../src/write/placed-chunks.js";
+} from "../../src/write/metadata.js";
+import { batchOf, placedChunks } from "../../src/write/placed-chunks.js";
 import {
   device,
   directory,
@@ -26,7 +26,7 @@ import {
   special,
   symlink,
   treeOf,
-} from "../../../support/support.js";
+} from "../support/support.js";
 
 const scratch = scratchDirectory();
 const NOBODY: Identity = { label: "", buildTimeNs: 0n, uuid: undefined };
