@@ -10,7 +10,18 @@ import { describeGuest } from "../support/guest-suite.js";
 
 /** By how a mount is asked for struct pages. Without them nothing can be pinned. */
 const MODES: Readonly<Record<string, readonly string[]>> = {
-  default: ["shared", "private", "zaps", "pins", "pageout", "mremap", "fork", "writes", "mprotect"],
+  default: [
+    "shared",
+    "private",
+    "zaps",
+    "pins",
+    "pageout",
+    "advice",
+    "mremap",
+    "fork",
+    "writes",
+    "mprotect",
+  ],
   nopages: ["shared", "mremap", "writes"],
   pages: ["shared", "pins", "writes"],
 };

@@ -46,7 +46,7 @@ static void check_refused_file(const char *name, int fd)
 static void check_other_files(void)
 {
 	const int memory = memfd_create("image", MFD_CLOEXEC);
-	int ends[2];
+	int context, err, ends[2];
 
 	if (memory < 0 || write(memory, image, 4096) != 4096 || pipe(ends) != 0)
 		die("memfd");
@@ -58,6 +58,11 @@ static void check_other_files(void)
 	check_refused_file("an eventfd", eventfd(0, 0));
 	check_refused_file("a pipe", ends[0]);
 	check_refused_file("a context of a mount", new_context());
+	/* Were it kept, it would hold itself, and the module could not be removed. */
+	context = new_context();
+	err = set_buffer(context, context);
+	end_context(context);
+	check_refused("the context that it is given to", err, "dmabuf");
 	close(ends[1]);
 	check_errno("a descriptor that is closed", mount_buffer(ends[1], "/first"), EBADF);
 	check_errno("descriptor -1", mount_buffer(-1, "/first"), EINVAL);

@@ -185,6 +185,21 @@ static void third_pages_out(void)
 	}
 }
 
+/* Huge entries stay when they are no longer wanted. Not too often, as above. */
+static void third_advises(void)
+{
+	while (!stop) {
+		if (madvise(mapped, HUGE, MADV_NOHUGEPAGE) != 0 ||
+		    madvise(mapped, HUGE, MADV_COLD) != 0)
+			failed(errno);
+		usleep(20000);
+		if (madvise(mapped, HUGE, MADV_HUGEPAGE) != 0)
+			failed(errno);
+		count(&thirds);
+		usleep(30000);
+	}
+}
+
 /* The page tables go to another place, where they are unmapped; here are none then. */
 static void third_moves(void)
 {
@@ -262,6 +277,7 @@ static const struct race {
 	{ "zaps", MAP_SHARED, false, false, third_zaps },
 	{ "pins", MAP_PRIVATE, false, true, third_pins },
 	{ "pageout", MAP_SHARED, false, false, third_pages_out },
+	{ "advice", MAP_SHARED, false, false, third_advises },
 	{ "mremap", MAP_SHARED, false, false, third_moves },
 	{ "fork", MAP_PRIVATE, false, false, third_forks },
 	{ "writes", MAP_PRIVATE, true, false, third_writes },
