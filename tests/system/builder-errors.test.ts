@@ -273,14 +273,18 @@ describe("bad use is answered in one line and leaves nothing behind", () => {
     await expectNoImage(tree, "/dev/full", /\/dev\/full: no space left/);
   });
 
-  it("a terminal", async () => {
+  it.each([
+    ["in colours", {}, "\x1b[31mmkdaxfs:\x1b[39m"],
+    ["with NO_COLOR", { NO_COLOR: "1" }, "mkdaxfs:"],
+  ])("a terminal, %s", async (_, environment, program) => {
     const command = `'${process.execPath}' '${COMMAND}' '${tree}' -o -`;
     const { stdout, exitCode } = await execa("script", ["-qec", command, "/dev/null"], {
       reject: false,
-      env: ENVIRONMENT,
+      env: { ...ENVIRONMENT, TERM: "xterm", ...environment },
       stdin: "ignore",
     });
-    expect(stdout).toMatch(/^mkdaxfs: standard output is a terminal[^\n]*$/);
+    expect(stdout).toMatch(/^\S*mkdaxfs:\S* standard output is a terminal[^\n]*$/);
+    expect(stdout.startsWith(`${program} standard`)).toBe(true);
     expect(exitCode).toBe(1);
   });
 

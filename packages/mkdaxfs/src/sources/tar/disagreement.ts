@@ -48,7 +48,7 @@ function checkSame(what: string, gnu: ByteString | undefined, pax: ByteString | 
  */
 export function checkPaxSize(size: number, type: string, kind: EntryKind): void {
   const mayHaveContent =
-    kind === "file" || kind === "link" || (kind === "directory" && type === "D");
+    kind === "file" || kind === "link" || (kind === "directory" && type !== "5");
   if (size === 0 || mayHaveContent) return;
   throw new TarError(`has the size ${size} in its PAX header and no content, ${DISAGREEMENT}`);
 }

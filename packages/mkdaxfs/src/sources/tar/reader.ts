@@ -289,7 +289,9 @@ export class TarReader {
       case "file":
         return entry.storedSize;
       case "directory":
-        return this.directoryHasContent(header, entry.storedSize) ? entry.storedSize : 0;
+        return this.directoryHasContent(header, entry.storedSize, paxSize > 0)
+          ? entry.storedSize
+          : 0;
       case "link":
         return this.linkHasContent(header, entry.storedSize, paxSize > 0) ? entry.storedSize : 0;
       default:
@@ -300,15 +302,26 @@ export class TarReader {
   /**
    * Whether a directory's content follows. POSIX has the size of a directory as a quota, and old
    * programs, which write it as a file with a slash at the end of its name, give one without any
-   * content. Where a later program does so, programs disagree: look whether a header follows.
+   * content. Where a later program does so, look whether a header follows. With a PAX header that gives
+   * the size, such a header is an entry to some readers and content to others.
+   * @throws BuildError where that would make a difference
    */
-  private directoryHasContent({ type }: TarHeader, size: number): boolean {
+  private directoryHasContent({ type }: TarHeader, size: number, isPaxSize: boolean): boolean {
     switch (type) {
       case "5":
       case "\0":
         return false;
-      case "0":
-        return size > 0 && !looksLikeTar(this.input.peek(TAR_BLOCK));
+      case "0": {
+        if (size === 0) return false;
+        const next = this.input.peek(TAR_BLOCK);
+        if (!looksLikeTar(next)) return true;
+        if (isPaxSize && next.some((byte) => byte !== 0)) {
+          throw this.failure(
+            `is a directory with a size of ${size} bytes, which a header follows, ${DISAGREEMENT}`,
+          );
+        }
+        return false;
+      }
       default:
         return true;
     }
