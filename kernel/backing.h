@@ -73,7 +73,7 @@ struct daxfs_request {
  * @contiguous: number of bytes from an offset on, up to a limit, that are contiguous in
  *	physical memory; offset and limit are in whole pages
  * @get_fd: opens a file descriptor of the memory, or returns a negative errno; NULL if
- *	there is no such thing
+ *	this kind of memory has none
  * @show_options: prints the mount options of the memory for /proc/mounts; NULL if no
  *	string can name it
  * @init: called once before all others; may be NULL

@@ -58,8 +58,8 @@ static struct platform_device *daxfs_dmabuf_device;
  * Attaches and maps, which by the rules of dma-buf keeps the memory where it is until
  * the attachment is unmapped: exporters pin when they are attached to (most DRM
  * drivers), when they map, or in .pin, which the core calls for an importer without
- * .move_notify. A vmap alone keeps nothing in place before 6.15, and depends on the
- * exporter since then.
+ * .move_notify. Before 6.15 a vmap does not keep it in place; since then that depends on
+ * the exporter.
  */
 static int daxfs_dmabuf_attach(struct daxfs_dmabuf *backing,
 			       struct fs_context *fc)
@@ -128,8 +128,8 @@ static int daxfs_dmabuf_check_table(const struct daxfs_dmabuf *backing,
 
 /*
  * By the kernel's mapping, so that a mapping of a file never shows what reading the
- * file does not. The table is no source of page frames: its addresses are those of a
- * device, and an exporter need not give struct pages, which CONFIG_DMABUF_DEBUG
+ * file does not. The table can't give page frames: its addresses are those of a device,
+ * and an exporter need not give struct pages, which CONFIG_DMABUF_DEBUG
  * hides on purpose. Exporters refuse private mappings of their own, so that
  * dma_buf_mmap() is of no use here.
  */

@@ -215,7 +215,7 @@ static inline vm_fault_t daxfs_insert_pfn(struct vm_area_struct *vma,
 }
 
 /*
- * 6.17 maps pages of devices as any others, which needs a mapping without VM_MIXEDMAP:
+ * 6.17 maps pages of devices like any others, which needs a mapping without VM_MIXEDMAP:
  * with it, a huge page loses its reference when it is split.
  */
 #define DAXFS_PAGES_WANT_MIXEDMAP DAXFS_KERNEL_BEFORE(6, 17)

@@ -66,8 +66,12 @@ export function createProgram(
 function refuseBuildOptions(command: Command): void {
   for (const option of command.options) {
     if (command.getOptionValueSource(option.attributeName()) !== "cli") continue;
+    // Some options share an attribute, and the command line does not tell which of them it had.
+    const names = command.options
+      .filter((other) => other.attributeName() === option.attributeName())
+      .map(({ long }) => `'${long}'`);
     throw new UsageError(
-      `option '${option.long}' before 'check' is an option of a build (give options of check after it)`,
+      `option ${names.join(" or ")} before 'check' is an option of a build (give options of check after it)`,
     );
   }
 }

@@ -5,8 +5,8 @@ import { BuildError } from "../errors.js";
 import type { SourceSpec } from "../options.js";
 import { shownText } from "./json.js";
 
-/** Characters that only patterns have a use for. */
-const SPECIAL = /[*?[\]{}()!+@]/;
+/** What makes a pattern: `*`, `?`, `[…]`, `{a,b}`, `{1..3}`, `!(…)`, `+(…)` and `@(…)`. */
+const SPECIAL = /[*?]|\[.+\]|\{.*(?:,|\.\.).*\}|[!+@]\(.*\)/s;
 
 /** In which `layer2` comes before `layer10`. */
 const natural = new Intl.Collator("en", { numeric: true });

@@ -231,6 +231,7 @@ describe("a command line is refused", () => {
     [/unknown option '--digest'/, ["check", "a", "--digest"]],
     [/'--json' before 'check' is an option of a build/, ["--json", "check", "a"]],
     [/'--output' before 'check' is an option of a build/, ["-o", "x", "check", "a"]],
+    [/'--from-docker' or '--from-oci' before 'check'/, ["--from-oci", "x", "check", "a"]],
   ])("%s: %j", (message, args) => expectRefused(args, message));
 });
 

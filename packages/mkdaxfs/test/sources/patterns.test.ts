@@ -67,7 +67,17 @@ describe("a source that is a pattern", () => {
 
 describe("other sources", () => {
   it("are left as they are", async () => {
-    const specs = ["-", "no/such/path", { docker: "alpine:*" }, { oci: "host/*" }, "a\0*"];
+    const specs = [
+      "-",
+      "no/such/path",
+      { docker: "alpine:*" },
+      { oci: "host/*" },
+      "a\0*",
+      "no/c++",
+      "no/a@1.tar",
+      "no/a(1)",
+      "no/!",
+    ];
     expect(await expandPatterns(specs)).toEqual(specs);
   });
 });

@@ -47,6 +47,11 @@ export function looksLikeTar(first: Uint8Array): boolean {
   return sum === 0 || hasChecksum(first, sum);
 }
 
+/** Whether a block is the header of an entry, and not the end of an archive. */
+export function isEntry(block: Uint8Array): boolean {
+  return looksLikeTar(block) && block.some((byte) => byte !== 0);
+}
+
 /**
  * Reads a header.
  * @param block 512 bytes

@@ -8,6 +8,7 @@ import { Extended, type XattrVerdicts } from "./extended.js";
 import {
   gnuSparseExtension,
   gnuSparseHeader,
+  isEntry,
   looksLikeTar,
   parseHeader,
   TAR_BLOCK,
@@ -302,9 +303,7 @@ export class TarReader {
   /**
    * Whether a directory's content follows. POSIX has the size of a directory as a quota, and old
    * programs, which write it as a file with a slash at the end of its name, give one without any
-   * content. Where a later program does so, look whether a header follows. With a PAX header that gives
-   * the size, such a header is an entry to some readers and content to others.
-   * @throws BuildError where that would make a difference
+   * content. Where a later program does so, look whether a header follows. @throws BuildError
    */
   private directoryHasContent({ type }: TarHeader, size: number, isPaxSize: boolean): boolean {
     switch (type) {
@@ -315,7 +314,7 @@ export class TarReader {
         if (size === 0) return false;
         const next = this.input.peek(TAR_BLOCK);
         if (!looksLikeTar(next)) return true;
-        if (isPaxSize && next.some((byte) => byte !== 0)) {
+        if (isPaxSize && isEntry(next)) {
           throw this.failure(
             `is a directory with a size of ${size} bytes, which a header follows, ${DISAGREEMENT}`,
           );
@@ -339,7 +338,7 @@ export class TarReader {
     if (size === 0 || (format !== "ustar" && !isPaxSize)) return false;
     const next = this.input.peek(TAR_BLOCK);
     if (!this.isPax && !isPaxSize) return !looksLikeTar(next);
-    if (looksLikeTar(next) && next.some((byte) => byte !== 0)) {
+    if (isEntry(next)) {
       throw this.failure(
         `is a hard link with a size of ${size} bytes, a header follows where its content should be, ` +
           DISAGREEMENT,
